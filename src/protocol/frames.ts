@@ -1,0 +1,212 @@
+// The frames of the protocol, as types.
+//
+// Rules of this file:
+// - The interfaces are the wire. A field here is a field there, with the same name.
+// - Types only: what tells a well-formed frame from anything else is `guards.ts` and the two readers beside it.
+
+/** Where a message stands: `offset` counts from 1 within the history that `epoch` names. Offset 0 is the beginning. */
+export interface Position {
+  readonly epoch: string
+  readonly offset: number
+  /** A random mark of that log entry; only from stores that can lose what they acknowledged. */
+  readonly tag?: string
+}
+
+/** Who published: the authenticated user, and a public random id of the client it came from. */
+export interface Sender {
+  readonly user: string
+  readonly member: string
+}
+
+/** What one wants of a channel, and what one is granted. */
+export type Grant = 'read' | 'write'
+
+// client → server
+
+export interface HelloFrame {
+  readonly type: 'hello'
+  readonly version: number
+  readonly producer: string
+  readonly generation: number
+  readonly token?: string
+}
+export interface SubFrame {
+  readonly type: 'sub'
+  readonly channel: string
+  readonly request: number
+  readonly want: readonly Grant[]
+  readonly position?: Position
+  readonly reset?: boolean
+  readonly settledBelow?: number
+}
+export interface UnsubFrame {
+  readonly type: 'unsub'
+  readonly channel: string
+  readonly request: number
+}
+export interface PubFrame {
+  readonly type: 'pub'
+  readonly channel: string
+  readonly sequence: number
+  readonly id: string
+  readonly name: string
+  readonly data: unknown
+  readonly base?: Position
+}
+export interface FetchFrame {
+  readonly type: 'fetch'
+  readonly channel: string
+  readonly request: number
+  readonly position: Position
+  readonly count: number
+}
+export interface PingFrame {
+  readonly type: 'ping'
+  readonly n: number
+}
+/** The client's answer to a server's ping; it carries no tops. */
+export interface ClientPongFrame {
+  readonly type: 'pong'
+  readonly n: number
+}
+export type ClientFrame = HelloFrame | SubFrame | UnsubFrame | PubFrame | FetchFrame | PingFrame | ClientPongFrame
+
+// server → client
+
+export interface Limits {
+  /** Unanswered publishes of one connection, at most. */
+  readonly window: number
+  /** Their encoded bytes, at most (or one publish). */
+  readonly windowBytes: number
+  /** Bytes of one WebSocket message, at most. */
+  readonly messageBytes: number
+  readonly snapshotBytes: number
+  /** Events of one page, at most. */
+  readonly pageCount: number
+  readonly publishesPerSecond: number
+  readonly publishBurst: number
+}
+export interface WelcomeFrame {
+  readonly type: 'welcome'
+  readonly version: number
+  readonly level: number
+  readonly features: readonly string[]
+  /** This client's own public id, as others see it in `sender.member`. */
+  readonly member: string
+  readonly heartbeat: { readonly intervalMs: number }
+  readonly limits: Limits
+  readonly tokenExpiresInMs?: number
+  readonly contractVersion?: string
+}
+export interface AttachedFrame {
+  readonly type: 'attached'
+  readonly channel: string
+  readonly request: number
+  readonly grants: readonly Grant[]
+  readonly top: Position
+  readonly mode: 'live' | 'catching-up' | 'reset'
+  readonly producer?: {
+    readonly incarnation: string
+    readonly last: number
+    /** What this producer has stored lately: sequence, message id, offset. */
+    readonly done: readonly (readonly [sequence: number, id: string, offset: number])[]
+  }
+}
+export interface DeniedFrame {
+  readonly type: 'denied'
+  readonly channel: string
+  readonly request: number
+  readonly code: string
+  readonly message?: string
+}
+export interface ResetFrame {
+  readonly type: 'reset'
+  readonly channel: string
+  readonly request?: number
+  readonly reason: string
+  /** Where delivery goes on from: the snapshot stands for everything up to here. */
+  readonly position: Position
+  readonly top: Position
+  readonly snapshot?: unknown
+  readonly overlapTo?: number
+}
+export interface DetachedFrame {
+  readonly type: 'detached'
+  readonly channel: string
+  readonly request: number
+  readonly code: string
+}
+export interface AckFrame {
+  readonly type: 'ack'
+  readonly channel: string
+  readonly sequence: number
+  readonly offset: number
+  readonly tag?: string
+}
+export interface NackFrame {
+  readonly type: 'nack'
+  readonly channel: string
+  readonly sequence: number
+  readonly code: string
+  readonly message?: string
+}
+/** One entry of a channel's log, as it travels. */
+export interface LogEvent {
+  readonly offset: number
+  readonly tag?: string
+  readonly id: string
+  readonly name: string
+  readonly data: unknown
+  readonly sender?: Sender
+  readonly storedAtMs: number
+}
+export interface EventFrame extends LogEvent {
+  readonly type: 'event'
+  readonly channel: string
+}
+export interface PageFrame {
+  readonly type: 'page'
+  readonly channel: string
+  readonly request: number
+  /** The first offset the page may hold: the one after the position asked for. */
+  readonly from: number
+  readonly previousTag?: string
+  readonly events: readonly LogEvent[]
+  /** Whether more waits to be fetched; false also means that the server pushes from here on. */
+  readonly more: boolean
+  /** With `more: false`: the newest position, read from the store for this page. */
+  readonly top?: Position
+}
+export interface BehindFrame {
+  readonly type: 'behind'
+  readonly channel: string
+}
+export interface Top extends Position {
+  readonly channel: string
+}
+export interface PongFrame {
+  readonly type: 'pong'
+  readonly n: number
+  /** The newest positions of attached channels that changed since the last pong on this socket; the first lists all. */
+  readonly tops: readonly Top[]
+}
+export interface ErrorFrame {
+  readonly type: 'error'
+  readonly code: string
+  readonly message: string
+  readonly retryAfterMs?: number
+}
+export type ServerFrame =
+  | WelcomeFrame
+  | AttachedFrame
+  | DeniedFrame
+  | ResetFrame
+  | DetachedFrame
+  | AckFrame
+  | NackFrame
+  | EventFrame
+  | PageFrame
+  | BehindFrame
+  | PingFrame
+  | PongFrame
+  | ErrorFrame

@@ -1,0 +1,97 @@
+// What a client accepts from a server: one row per frame, one check per field.
+
+import type { AttachedFrame, Limits, LogEvent, Sender, ServerFrame, Top, WelcomeFrame } from './frames.ts'
+import { isShallow } from './content.ts'
+import {
+  createReader,
+  type FrameReader,
+  type Guard,
+  isAmount,
+  isAnything,
+  isCount,
+  isFlag,
+  isGrants,
+  isText,
+  listOf,
+  oneOf,
+  optional,
+  positionShape,
+  record,
+} from './guards.ts'
+
+type Producer = NonNullable<AttachedFrame['producer']>
+
+/** Data deeper than the limit was never accepted by a sound server; a handler that walks it could exhaust the stack. */
+const isData = (value: unknown): value is unknown => value !== undefined && isShallow(value)
+
+/** Built by a call, so that importing has no effect and a bundle carries only the direction it reads. */
+export function createServerFrameReader(): FrameReader<ServerFrame> {
+  const isPosition = record(positionShape())
+  const isOptionalText = optional(isText)
+  const isDone: Guard<Producer['done'][number]> = (value): value is Producer['done'][number] =>
+    Array.isArray(value) && isCount(value[0]) && isText(value[1]) && isCount(value[2])
+  const eventShape = {
+    offset: isCount,
+    tag: isOptionalText,
+    id: isText,
+    name: isText,
+    data: isData,
+    sender: optional(record<Sender>({ user: isText, member: isText })),
+    storedAtMs: isAmount,
+  }
+  return createReader<ServerFrame>({
+    welcome: {
+      version: isCount,
+      level: isCount,
+      features: listOf(isText),
+      member: isText,
+      heartbeat: record<WelcomeFrame['heartbeat']>({ intervalMs: isAmount }),
+      limits: record<Limits>({
+        window: isCount,
+        windowBytes: isCount,
+        messageBytes: isCount,
+        snapshotBytes: isCount,
+        pageCount: isCount,
+        publishesPerSecond: isAmount,
+        publishBurst: isAmount,
+      }),
+      tokenExpiresInMs: optional(isAmount),
+      contractVersion: isOptionalText,
+    },
+    attached: {
+      channel: isText,
+      request: isCount,
+      grants: isGrants(),
+      top: isPosition,
+      mode: oneOf('live', 'catching-up', 'reset'),
+      producer: optional(record<Producer>({ incarnation: isText, last: isCount, done: listOf(isDone) })),
+    },
+    denied: { channel: isText, request: isCount, code: isText, message: isOptionalText },
+    reset: {
+      channel: isText,
+      request: optional(isCount),
+      reason: isText,
+      position: isPosition,
+      top: isPosition,
+      snapshot: isAnything,
+      overlapTo: optional(isCount),
+    },
+    detached: { channel: isText, request: isCount, code: isText },
+    ack: { channel: isText, sequence: isCount, offset: isCount, tag: isOptionalText },
+    nack: { channel: isText, sequence: isCount, code: isText, message: isOptionalText },
+    event: { channel: isText, ...eventShape },
+    page: {
+      channel: isText,
+      request: isCount,
+      from: isCount,
+      previousTag: isOptionalText,
+      events: listOf(record<LogEvent>(eventShape)),
+      more: isFlag,
+      top: optional(isPosition),
+    },
+    behind: { channel: isText },
+    ping: { n: isCount },
+    pong: { n: isCount, tops: listOf(record<Top>({ channel: isText, ...positionShape() })) },
+    error: { code: isText, message: isText, retryAfterMs: optional(isAmount) },
+  })
+}
