@@ -49,15 +49,24 @@ export interface EncodedPubFrame extends Omit<PubFrame, 'data'> {
 /** What a client hands to the codec. */
 export type OutgoingFrame = Exclude<ClientFrame, PubFrame> | EncodedPubFrame
 
-/** One frame as JSON text. */
-export function encodeFrame(frame: OutgoingFrame): string {
-  if (frame.type !== 'pub') return JSON.stringify(frame)
-  const { dataText, ...rest } = frame
-  return `${JSON.stringify(rest).slice(0, -1)},"data":${dataText}}`
+/** A frame as text, with its size: counted once, however many connections it goes to. */
+export interface EncodedFrame {
+  readonly text: string
+  readonly bytes: number
 }
 
-/** Gathers encoded frames, in order, into as few messages as the batch size allows. */
-export function batchFrames(texts: readonly string[]): string[] {
+/** One outgoing frame as text. */
+export function encodeFrame(frame: OutgoingFrame): EncodedFrame {
+  let text: string
+  if (frame.type === 'pub') {
+    const { dataText, ...rest } = frame
+    text = `${JSON.stringify(rest).slice(0, -1)},"data":${dataText}}`
+  } else text = JSON.stringify(frame)
+  return { text, bytes: utf8Bytes(text) }
+}
+
+/** Gathers frames, in order, into as few messages as the batch size allows. */
+export function batchFrames(frames: readonly EncodedFrame[]): string[] {
   const messages: string[] = []
   let batch: string[] = []
   let batchBytes = 0
@@ -66,11 +75,10 @@ export function batchFrames(texts: readonly string[]): string[] {
     batch = []
     batchBytes = 0
   }
-  for (const text of texts) {
-    const bytes = utf8Bytes(text) + 1
-    if (batchBytes + bytes > MAX_BATCH_BYTES) close()
+  for (const { text, bytes } of frames) {
+    if (batchBytes + bytes >= MAX_BATCH_BYTES) close()
     batch.push(text)
-    batchBytes += bytes
+    batchBytes += bytes + 1
   }
   close()
   return messages

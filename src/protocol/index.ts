@@ -29,7 +29,7 @@ export type {
   UnsubFrame,
   WelcomeFrame,
 } from './frames.ts'
-export { batchFrames, type Decoded, decodeMessage, PROTOCOL_VERSION, SUBPROTOCOL } from './codec.ts'
+export { batchFrames, type Decoded, decodeMessage, type EncodedFrame, PROTOCOL_VERSION, SUBPROTOCOL } from './codec.ts'
 export {
   isChannelName,
   isIdentifier,
