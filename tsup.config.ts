@@ -1,0 +1,40 @@
+// How the client package is built: ES modules, CommonJS and declarations for each entry, and one file for a script tag.
+//
+// Rules of this file:
+// - `scripts/build.ts` removes what an older build left, so nothing here cleans: the two builds run side by side.
+// - The modules stay readable and are minified by whoever bundles them; only the script-tag file is minified here.
+
+import { existsSync } from 'node:fs'
+import { defineConfig } from 'tsup'
+
+export default defineConfig([
+  {
+    name: 'modules',
+    entry: {
+      index: 'src/index.ts',
+      store: 'adapters/store.ts',
+      protocol: 'src/protocol/index.ts',
+      testing: 'src/testing/index.ts',
+    },
+    format: ['esm', 'cjs'],
+    // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated.
+    dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+    splitting: true,
+    sourcemap: true,
+    target: 'es2022',
+    platform: 'browser',
+  },
+  {
+    name: 'script tag',
+    // Until the script tag offers more than the main entry, it is the main entry.
+    entry: { 'steadywire.global': existsSync('src/global.ts') ? 'src/global.ts' : 'src/index.ts' },
+    format: ['iife'],
+    globalName: 'Steadywire',
+    outExtension: () => ({ js: '.js' }),
+    noExternal: [/.*/],
+    minify: true,
+    sourcemap: true,
+    target: 'es2022',
+    platform: 'browser',
+  },
+])
