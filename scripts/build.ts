@@ -32,6 +32,7 @@ function build(): void {
   run('.')
   run('server')
   for (const file of OUTPUTS.flatMap(filesIn)) if (statSync(file).mtimeMs < startedAtMs - 1_000) rmSync(file)
+  console.log(`build: ${OUTPUTS.join(' and ')} in ${((Date.now() - startedAtMs) / 1_000).toFixed(1)} s`)
   utimesSync(LAST_OUTPUT, startedAtMs / 1_000, startedAtMs / 1_000)
 }
 

@@ -10,6 +10,7 @@ export default defineConfig({
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   external: ['ws', /^steadywire/],
   sourcemap: true,
+  silent: true,
   target: 'node20',
   platform: 'node',
   tsconfig: '../tsconfig.json',

@@ -1,0 +1,66 @@
+// What each entry of the packages lets out, by name, as kept in doors.txt; and that its declarations say what they mean.
+//
+// A new name belongs in doors.txt: `npm run test:package -- -u` writes it, the reviewer reads it.
+
+import { globSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import { expect, test } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+const DOORS = [
+  ['steadywire', 'dist/index'],
+  ['steadywire/store', 'dist/store'],
+  ['steadywire/protocol', 'dist/protocol'],
+  ['steadywire/testing', 'dist/testing'],
+  ['@steadywire/server', 'server/dist/index'],
+] as const
+
+const program = ts.createProgram(
+  DOORS.map(([, path]) => `${ROOT}/${path}.d.ts`),
+  { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, noEmit: true },
+)
+
+test('the doors let out what is written down', async () => {
+  const written = DOORS.map(([name, path]) => {
+    const { values, types } = namesIn(`${ROOT}/${path}.d.ts`)
+    return `${name}\n${[...values, ...types.map((type) => `type ${type}`)].map((line) => `  ${line}\n`).join('')}`
+  })
+  await expect(written.join('\n')).toMatchFileSnapshot('doors.txt')
+})
+
+test.each(DOORS)('%s exports the values it declares', async (_, path) => {
+  const module = (await import(/* @vite-ignore */ `${ROOT}/${path}.js`)) as object
+  expect(Object.keys(module).sort()).toEqual(namesIn(`${ROOT}/${path}.d.ts`).values)
+})
+
+test('no declaration says any', () => {
+  const offences = globSync(['dist/*.d.ts', 'server/dist/*.d.ts'], { cwd: ROOT }).flatMap((path) => {
+    const source = ts.createSourceFile(path, readFileSync(`${ROOT}/${path}`, 'utf8'), ts.ScriptTarget.Latest, true)
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if (node.kind === ts.SyntaxKind.AnyKeyword) found.push(`${path}: ${node.parent.getText(source)}`)
+      ts.forEachChild(node, visit)
+    }
+    visit(source)
+    return found
+  })
+  expect(offences).toEqual([])
+})
+
+function namesIn(path: string): { values: string[]; types: string[] } {
+  const checker = program.getTypeChecker()
+  const source = program.getSourceFile(path)
+  const symbol = source && checker.getSymbolAtLocation(source)
+  if (symbol === undefined) throw new Error(`${path} is not there or exports nothing`)
+  const values: string[] = []
+  const types: string[] = []
+  for (const exported of checker.getExportsOfModule(symbol)) {
+    const { flags } = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported
+    const isTypeOnly = exported.declarations?.some((at) => ts.isExportSpecifier(at) && at.isTypeOnly) === true
+    const list = flags & ts.SymbolFlags.Value && !isTypeOnly ? values : types
+    list.push(exported.name)
+  }
+  return { values: values.sort(), types: types.sort() }
+}
