@@ -6,7 +6,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig } from 'vitest/config'
-import { findBrowsers } from './scripts/browsers.ts'
+import { BrowserReporter, findBrowsers } from './scripts/browsers.ts'
 import { PlainReporter } from './scripts/plain-reporter.ts'
 
 const LONG_TESTS = 'test/**/*.long.test.ts'
@@ -33,7 +33,7 @@ export default defineConfig(({ mode }) => {
   })
   return {
     test: {
-      reporters: ['default', new PlainReporter()],
+      reporters: ['default', new BrowserReporter(), new PlainReporter()],
       projects: [
         onSources('unit', ['test/unit/**/*.test.ts', 'test/adapters/**/*.test.{ts,tsx}', 'test/tidy.test.ts']),
         onSources('sim', ['test/sim/**/*.test.ts']),
@@ -65,7 +65,6 @@ export default defineConfig(({ mode }) => {
             ...everywhere,
             name: 'e2e',
             include: ['test/e2e/**/*.test.ts'],
-            globalSetup: ['./scripts/browsers.ts'],
             env: { ...everywhere.env, ...findBrowsers() },
             hookTimeout: 60_000,
             fileParallelism: false,
