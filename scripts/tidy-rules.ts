@@ -27,6 +27,7 @@ const FLOORS: readonly (readonly [place: string, floor: number])[] = [
   ['src/options.ts', 1],
   ['src/contract.ts', 1],
   ['src/emitter.ts', 1],
+  ['src/snapshots.ts', 1],
   ['src/effects.ts', 2],
   ['src/dialects/', 2],
   ['src/env/browser.ts', 2],
