@@ -3,3 +3,7 @@
 interface URL {
   readonly href: string
 }
+
+interface AbortSignal {
+  readonly aborted: boolean
+}

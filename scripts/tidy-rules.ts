@@ -37,6 +37,7 @@ const FLOORS: readonly (readonly [place: string, floor: number])[] = [
   ['src/session/', 3.5],
   ['src/session.ts', 4],
   ['src/driver.ts', 5],
+  ['src/settlement.ts', 6],
   ['src/channel.ts', 6],
   ['src/client.ts', 7],
   ['src/index.ts', 8],
