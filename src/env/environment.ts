@@ -51,7 +51,8 @@ export interface Environment {
   random(): number
   /** Unique: 128 random bits. */
   createId(): string
-  openSocket(request: SocketRequest, handlers: SocketHandlers): SocketHandle
+  /** Absent where there are no sockets, as when a page is rendered on a server. Never throws. */
+  openSocket?(request: SocketRequest, handlers: SocketHandlers): SocketHandle
   onHint(listener: (hint: Hint) => void): Cancel
   /** Where exceptions of listeners and broken invariants go. Must not throw. */
   reportError(error: unknown): void

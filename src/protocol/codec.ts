@@ -22,7 +22,11 @@ export interface Decoded<Frame> {
 }
 
 /** The frames in `text`, or `malformed`. Length first: a parser must not see what is too large to accept. */
-export function decodeMessage<Frame>(text: string, maxBytes: number, read: FrameReader<Frame>): Decoded<Frame> | 'malformed' {
+export function decodeMessage<Frame>(
+  text: string,
+  maxBytes: number,
+  read: FrameReader<Frame>,
+): Decoded<Frame> | 'malformed' {
   // A UTF-16 unit is at least one byte of UTF-8, so this never refuses what the exact count would accept.
   if (text.length > maxBytes) return 'malformed'
   let parsed: unknown

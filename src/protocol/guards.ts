@@ -51,7 +51,10 @@ export type FrameReader<Frame> = (value: unknown) => Frame | 'unknown' | 'malfor
 
 export function createReader<Frame extends { type: string }>(shapes: Shapes<Frame>): FrameReader<Frame> {
   const guards = new Map(
-    Object.entries<Shape<unknown>>(shapes as Record<string, Shape<unknown>>).map(([type, shape]) => [type, record(shape)]),
+    Object.entries<Shape<unknown>>(shapes as Record<string, Shape<unknown>>).map(([type, shape]) => [
+      type,
+      record(shape),
+    ]),
   )
   return (value) => {
     if (!isObject(value) || !isText(value['type'])) return 'malformed'

@@ -1,0 +1,112 @@
+// The whole vocabulary between the inside and the driver, on one page.
+//
+// Rules of this file:
+// - Inputs say what happened, effects say what to do. Both are data.
+// - Whatever belongs to a socket carries its `socketId`, whatever answers a question its number: answers to old ones are dropped.
+
+import type { RealtimeError } from './errors.ts'
+import type { Hint } from './env/environment.ts'
+import type { OutgoingFrame } from './protocol/codec.ts'
+import type { Position, Sender, ServerFrame } from './protocol/frames.ts'
+import type { ClientSnapshot } from './snapshots.ts'
+
+/** The instant of an input, on the clocks that deadlines run on. */
+export interface Now {
+  /** Time in which the page could run. Answers, publishes and probes are measured on it. */
+  readonly awakeMs: number
+  /** Time that has passed, sleep included. Backoff and freshness are measured on it. */
+  readonly elapsedMs: number
+  /** Unix time, for display alone. */
+  readonly wallMs: number
+  /** Bytes handed to the socket that have not left yet. */
+  readonly bufferedBytes: number
+}
+
+/** A publish as the application handed it over, its data encoded. */
+export interface PublishRequest {
+  readonly channel: string
+  readonly id: string
+  readonly name: string
+  readonly dataText: string
+  /** Size of the encoded frame, as the limits count it. */
+  readonly bytes: number
+  readonly timeoutMs: number
+  readonly base?: Position
+}
+
+export type Input =
+  | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
+  | { readonly type: 'close'; readonly drainMs: number }
+  | { readonly type: 'publish'; readonly publish: PublishRequest }
+  | { readonly type: 'abort'; readonly id: string }
+  | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
+  | { readonly type: 'hint'; readonly hint: Hint }
+  | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string; readonly token?: string }
+  | {
+      readonly type: 'denied'
+      readonly attemptId: number
+      readonly code: 'unauthorized' | 'config' | 'connection-refused'
+      readonly message?: string
+    }
+  | { readonly type: 'socket.opened'; readonly socketId: number }
+  | {
+      readonly type: 'socket.frames'
+      readonly socketId: number
+      readonly frames: readonly ServerFrame[]
+      readonly unknownCount: number
+    }
+  | { readonly type: 'socket.malformed'; readonly socketId: number }
+  | { readonly type: 'socket.ended'; readonly socketId: number; readonly closeCode: number; readonly reason: string }
+
+/** A message as handlers receive it. */
+export interface Message {
+  /** Chosen once by its sender; the same however often it travels. */
+  readonly id: string
+  readonly name: string
+  readonly data: unknown
+  /** Its place in the channel, +1 each, within `epoch`. */
+  readonly offset: number
+  /** The history that `offset` counts in. */
+  readonly epoch: string
+  /** Who published it; absent on messages of the server's own. */
+  readonly sender?: Sender
+  /** When the server stored it, Unix milliseconds by the server's clock. */
+  readonly storedAtMs: number
+  /** It was fetched from the history rather than pushed. */
+  readonly replayed: boolean
+  /** The last reset's snapshot may contain it already. */
+  readonly overlap: boolean
+}
+
+/** A complete new start of a channel: whatever was known of it before no longer counts. */
+export interface Reset {
+  /** Why: `history-evicted`, `epoch-changed`, `initial`, `asked`, or another word of the server's. */
+  readonly reason: string
+  /** The channel's state at `position`; `undefined` where the server keeps none. */
+  readonly snapshot: unknown
+  /** Delivery goes on right after this position. */
+  readonly position: Position
+}
+
+/** What an acknowledged publish resolves with. */
+export interface Receipt {
+  readonly id: string
+  readonly epoch: string
+  readonly offset: number
+}
+
+export type Effect =
+  | { readonly type: 'authorize'; readonly attemptId: number; readonly refused: boolean }
+  | { readonly type: 'authorize.cancel' }
+  | { readonly type: 'socket.open'; readonly socketId: number; readonly url: string }
+  | { readonly type: 'socket.send'; readonly frame: OutgoingFrame }
+  | { readonly type: 'socket.close'; readonly closeCode: number; readonly reason: string }
+  | { readonly type: 'settle'; readonly id: string; readonly result: Receipt | RealtimeError }
+  | { readonly type: 'message'; readonly channel: string; readonly message: Message }
+  | { readonly type: 'reset'; readonly channel: string; readonly reset: Reset }
+  | { readonly type: 'changed'; readonly channel?: string }
+  | { readonly type: 'status'; readonly snapshot: ClientSnapshot }
+  | { readonly type: 'drained' }
+  | { readonly type: 'error'; readonly error: RealtimeError; readonly channel?: string }
+  | { readonly type: 'bug'; readonly description: string }
+  | { readonly type: 'closed' }

@@ -1,0 +1,30 @@
+// The public door: explicit named exports, nothing else.
+
+export type { Channel, MessageHandler, PublishOptions, Readable } from './channel.ts'
+export { type Client, type ClientEvents, createClient } from './client.ts'
+export type { Message, Receipt, Reset } from './effects.ts'
+export {
+  type Cause,
+  type ErrorCode,
+  isRealtimeError,
+  type Outcome,
+  RealtimeError,
+  type Retry,
+  UnauthorizedError,
+} from './errors.ts'
+export type {
+  BackoffOptions,
+  ChannelsOptions,
+  ClientOptions,
+  ConnectOptions,
+  ErrorDetails,
+  HeartbeatOptions,
+  InboxOptions,
+  OutboxOptions,
+  PublishDefaults,
+  TokenRequest,
+} from './options.ts'
+export type { ClosePolicy } from './protocol/close-codes.ts'
+export type { Position, Sender } from './protocol/frames.ts'
+export type { Stats } from './session.ts'
+export type { ChannelSnapshot, ChannelStatus, ClientSnapshot, Status } from './snapshots.ts'

@@ -1,0 +1,196 @@
+// What an application may choose, what it gets if it does not, and what is refused. One place for every number.
+//
+// Rules of this file:
+// - Groups are objects, units are in names, defaults are in DEFAULTS and nowhere else.
+// - A bad value throws `config` when the client is made, naming the option; nothing is clamped in silence.
+
+import { RealtimeError } from './errors.ts'
+import type { ClosePolicy } from './protocol/close-codes.ts'
+
+/** Trouble that no promise could tell of. */
+export interface ErrorDetails {
+  readonly error: RealtimeError
+  /** The channel it belongs to, where it belongs to one. */
+  readonly channel?: string
+}
+
+/** Why the client asks for a token: it has none, or the server refused the one it had. */
+export interface TokenRequest {
+  readonly reason: 'connect' | 'refused'
+  /** Aborted when the answer is no longer wanted: the wait timed out, or the client was disconnected or closed. */
+  readonly signal: AbortSignal
+}
+
+/** How long to wait before trying to connect again. */
+export interface BackoffOptions {
+  /** Added to every wait, in milliseconds. @defaultValue 0 */
+  minDelayMs?: number
+  /** The first wait is a random time up to this, in milliseconds; it grows by `factor` with every try. @defaultValue 500 */
+  baseDelayMs?: number
+  /**
+   * The longest random wait, in milliseconds. In the first 15 s of an outage it is at most 4 s, until 60 s at most 10 s:
+   * after a short outage nobody waits long.
+   *
+   * @defaultValue 30_000
+   */
+  maxDelayMs?: number
+  /** Growth per try; at least 1. @defaultValue 2 */
+  factor?: number
+  /** Tries without a stable session before the client stops in `failed`, cause `gave-up`; `retryNow()` goes on. @defaultValue Infinity */
+  maxAttempts?: number
+  /** A session that lived this long, in milliseconds, ends the outage: the next loss starts again at the first wait. @defaultValue 10_000 */
+  stableAfterMs?: number
+}
+
+/** How a dead connection is noticed. */
+export interface HeartbeatOptions {
+  /**
+   * How often the client asks the server how far its channels have come, in milliseconds; the smaller of this and the server's word.
+   *
+   * At least 100. `Infinity` never asks: a dead network is then noticed only by sending, and `fresh` becomes `null`.
+   *
+   * @defaultValue 25_000
+   */
+  intervalMs?: number
+  /** How long an answer may take, in milliseconds of awake time, before the socket is given up and opened anew. @defaultValue 10_000 */
+  timeoutMs?: number
+}
+
+/** How the client dials. */
+export interface ConnectOptions {
+  /** How long the address, the socket and the welcome may each take, in milliseconds. @defaultValue 10_000 */
+  timeoutMs?: number
+  /** Dial by itself when a channel is first used. With `false`, call `client.connect()`. @defaultValue true */
+  auto?: boolean
+}
+
+/** Defaults of every publish. */
+export interface PublishDefaults {
+  /**
+   * Gives up after this many milliseconds of awake time (sleep does not count). `Infinity` waits for as long as the client lives.
+   *
+   * @defaultValue 60_000
+   */
+  timeoutMs?: number
+}
+
+/** How much may wait for the server: never-sent and unacknowledged publishes together. */
+export interface OutboxOptions {
+  /** At most this many publishes. @defaultValue 1_000 */
+  maxMessages?: number
+  /** At most this many encoded bytes. @defaultValue 1_048_576 */
+  maxBytes?: number
+}
+
+/** How arriving messages are put in order. */
+export interface InboxOptions {
+  /** How long a hole in the offsets may last, in milliseconds, before the missing messages are fetched. @defaultValue 2_000 */
+  gapTimeoutMs?: number
+}
+
+/** How channels are kept. */
+export interface ChannelsOptions {
+  /** A channel stays attached this long after its last handler is gone, in milliseconds. @defaultValue 1_000 */
+  lingerMs?: number
+}
+
+/** Every option but the address; groups may be given in part. */
+export interface ClientOptions {
+  /** Where the server is: `ws:` or `wss:`. A function is asked before every try. Never put a token in it. */
+  url: string | URL | (() => string | URL | Promise<string | URL>)
+  /**
+   * Gives the token that is sent in the first frame, never in the address. Asked before every try.
+   *
+   * Throw {@link UnauthorizedError} to stop in `failed`, cause `unauthorized`. Anything else that is thrown is retried with backoff.
+   */
+  getToken?: (request: TokenRequest) => string | Promise<string>
+  backoff?: BackoffOptions
+  heartbeat?: HeartbeatOptions
+  connect?: ConnectOptions
+  publish?: PublishDefaults
+  outbox?: OutboxOptions
+  inbox?: InboxOptions
+  channels?: ChannelsOptions
+  /** What to do after a close code, where the built-in table does not fit a server: `{ 4001: 'reauthorize' }`. */
+  closeCodes?: Readonly<Record<number, ClosePolicy>>
+  /** Called with every `error` event, from the start; the same as `client.on('error', …)`. */
+  onError?: (detail: ErrorDetails) => void
+  /** The largest message sent or accepted, in encoded bytes. @defaultValue 1_048_576 */
+  maxFrameBytes?: number
+}
+
+type Group<T> = { readonly [Option in keyof T]-?: T[Option] }
+
+/** The options as the client uses them: complete and checked. */
+export interface Settings {
+  readonly backoff: Group<BackoffOptions>
+  readonly heartbeat: Group<HeartbeatOptions>
+  readonly connect: Group<ConnectOptions>
+  readonly publish: Group<PublishDefaults>
+  readonly outbox: Group<OutboxOptions>
+  readonly inbox: Group<InboxOptions>
+  readonly channels: Group<ChannelsOptions>
+  readonly closeCodes: Readonly<Record<number, ClosePolicy>>
+  readonly maxFrameBytes: number
+}
+
+export const DEFAULTS: Settings = {
+  backoff: {
+    minDelayMs: 0,
+    baseDelayMs: 500,
+    maxDelayMs: 30_000,
+    factor: 2,
+    maxAttempts: Infinity,
+    stableAfterMs: 10_000,
+  },
+  heartbeat: { intervalMs: 25_000, timeoutMs: 10_000 },
+  connect: { timeoutMs: 10_000, auto: true },
+  publish: { timeoutMs: 60_000 },
+  outbox: { maxMessages: 1_000, maxBytes: 1_048_576 },
+  inbox: { gapTimeoutMs: 2_000 },
+  channels: { lingerMs: 1_000 },
+  closeCodes: {},
+  maxFrameBytes: 1_048_576,
+}
+
+/** What an option must be at least, where that is not 0. */
+const MINIMUM: Readonly<Record<string, number>> = {
+  factor: 1,
+  maxAttempts: 1,
+  intervalMs: 100,
+  timeoutMs: 1,
+  maxMessages: 1,
+  maxBytes: 1,
+  maxFrameBytes: 1024,
+}
+
+/** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
+export function parseOptions(options: Partial<ClientOptions>): Settings {
+  const merged = merge('', DEFAULTS as unknown as Values, options as Values) as unknown as Settings
+  return { ...merged, closeCodes: options.closeCodes ?? {} }
+}
+
+type Values = Readonly<Record<string, unknown>>
+
+function merge(path: string, defaults: Values, given: Values): Values {
+  const merged: Record<string, unknown> = {}
+  for (const [name, fallback] of Object.entries(defaults)) {
+    const value = given[name] ?? fallback
+    const where = path + name
+    if (typeof fallback === 'object') {
+      if (typeof value !== 'object') throw unusable(where, 'an object')
+      merged[name] = merge(`${where}.`, fallback as Values, value as Values)
+    } else {
+      if (typeof value !== typeof fallback) throw unusable(where, `a ${typeof fallback}`)
+      const minimum = MINIMUM[name] ?? 0
+      // Not `value < minimum`: NaN must be refused too.
+      if (typeof value === 'number' && !(value >= minimum)) throw unusable(where, `a number of at least ${minimum}`)
+      merged[name] = value
+    }
+  }
+  return merged
+}
+
+function unusable(where: string, wanted: string): RealtimeError {
+  return new RealtimeError('config', { message: `The option ${where} must be ${wanted}.` })
+}

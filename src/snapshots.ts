@@ -1,0 +1,77 @@
+// What an application sees of a client and of a channel: immutable views, a new one for every visible change.
+
+import type { Cause, RealtimeError } from './errors.ts'
+import type { Position } from './protocol/frames.ts'
+
+/**
+ * What an application sees of the connection.
+ *
+ * `connecting` and `reconnecting` include the waits between tries; `connected` includes the moments in which the client makes sure of it.
+ */
+export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'disconnected' | 'failed' | 'closed'
+
+/**
+ * How a channel is getting on.
+ *
+ * - `idle`: nobody here wants it. `attaching`: asked for, not answered yet, or the connection is down.
+ * - `live`: the server pushes. `catching-up`: missed messages are being fetched.
+ * - `denied`: the server refused it on this connection. `detached`: the server withdrew it.
+ */
+export type ChannelStatus = 'idle' | 'attaching' | 'live' | 'catching-up' | 'denied' | 'detached'
+
+/** What an application sees of a channel. */
+export interface ChannelSnapshot {
+  readonly status: ChannelStatus
+  /** The server, asked lately, named a position that has been reached. `null`: unknown, nobody asks. */
+  readonly fresh: boolean | null
+  /** When the question was asked that the data here was last known to be complete by; Unix milliseconds. */
+  readonly syncedAtMs: number | null
+  /** The newest message handed over. */
+  readonly position: Position | null
+  /** Publishes that have not settled. */
+  readonly pending: number
+  /** Messages skipped because they did not fit the contract. */
+  readonly invalid: number
+  /** Why the channel is `denied` or `detached`. */
+  readonly lastError: RealtimeError | null
+}
+
+/** What an application sees of the connection. */
+export interface ClientSnapshot {
+  readonly status: Status
+  /** The status before this one. */
+  readonly previous: Status
+  /** Why it is as it is; `null` where the application asked for it and nothing has gone wrong. */
+  readonly cause: Cause | null
+  /** Tries since the last stable session; 0 while connected. */
+  readonly attempt: number
+  /** When the next try is due, Unix milliseconds; `null` unless the client waits. */
+  readonly retryAtMs: number | null
+  /** When this status began, Unix milliseconds; 0 before anything has happened. */
+  readonly sinceMs: number
+  readonly transport: 'websocket' | null
+  /** The server continued this client's session. Never at protocol level 1. */
+  readonly resumed: boolean
+}
+
+export const IDLE_SNAPSHOT: ClientSnapshot = {
+  status: 'idle',
+  previous: 'idle',
+  cause: null,
+  attempt: 0,
+  retryAtMs: null,
+  sinceMs: 0,
+  transport: null,
+  resumed: false,
+}
+
+/** A channel that nobody has used yet. */
+export const IDLE_CHANNEL: ChannelSnapshot = {
+  status: 'idle',
+  fresh: false,
+  syncedAtMs: null,
+  position: null,
+  pending: 0,
+  invalid: 0,
+  lastError: null,
+}
