@@ -1,0 +1,275 @@
+// One channel on one connection: what the client wants of it, what it may, and how far it has been told.
+//
+// Rules of this file:
+// - The newest `sub` is the whole wish. It is asked about when the question before it has been answered, so a
+//   connection has one question per channel open, however often it changes its mind; superseded ones get no answer.
+// - The node listens first and judges then: what is stored in between is in the ring.
+// - Live: every event that continues what was last sent is pushed. Any other, and any while too much is unsent, ends
+//   with `behind`; from then on, and from a `fetch` on, nothing is pushed before a page that says there is no more.
+// - A `fetch` is answered when the connection has room for a page; a newer one takes the place of an older.
+
+import {
+  CLOSE_BAD_FRAME,
+  CLOSE_UNAVAILABLE,
+  closeReason,
+  type EncodedFrame,
+  type FetchFrame,
+  type Grant,
+  type Position,
+  type PubFrame,
+  type SubFrame,
+  type Top,
+} from 'steadywire/protocol'
+import type { Channel, RingEvent, Subscriber } from './channels.ts'
+import type { Context } from './context.ts'
+import { askHook, Refusal } from './hooks.ts'
+import { PAGE_COUNT } from './options.ts'
+import { type PublishLine, PublishQueue } from './publishing.ts'
+import type { AttachAnswer, LogExtent, PageAnswer } from './store/store.ts'
+import { encodePage, PAGE_BYTES, pageTexts } from './wire.ts'
+
+/** What an attachment needs of its connection. */
+export interface Line extends PublishLine {
+  send(frame: EncodedFrame): void
+  /** Whether so much is unsent that nothing should be pushed. */
+  isCongested(): boolean
+  /** Asks for a call of {@link Attachment.servePage} when there is room. */
+  wantsPage(attachment: Attachment): void
+  /** Nothing is left of the attachment; the connection may forget it. */
+  released(attachment: Attachment): void
+}
+
+export class Attachment implements Subscriber {
+  readonly channel: string
+  readonly #context: Context
+  readonly #line: Line
+  readonly #publishes: PublishQueue
+  #wish: SubFrame | undefined
+  #asking: SubFrame | undefined
+  /** Undefined until first attached; empty if denied later. */
+  #grants: readonly Grant[] | undefined
+  /** Where to listen, while reading. */
+  #listening: Channel | undefined
+  /** The newest position sent, while live. */
+  #live: { readonly epoch: string; readonly offset: number } | undefined
+  #fetch: FetchFrame | undefined
+  #toldTop: Position | undefined
+  #isEnded = false
+
+  constructor(channel: string, context: Context, line: Line) {
+    this.channel = channel
+    this.#context = context
+    this.#line = line
+    this.#publishes = new PublishQueue(channel, context, line, () => this.#release())
+  }
+
+  get isAttached(): boolean {
+    return this.#grants !== undefined && this.#grants.length > 0
+  }
+
+  sub(frame: SubFrame): void {
+    this.#wish = frame
+    if (!this.#asking) this.#ask(frame)
+  }
+
+  unsub(): void {
+    this.#wish = undefined
+    this.#grants = undefined
+    this.#leave()
+    this.#release()
+  }
+
+  pub(frame: PubFrame): void {
+    if (!this.#grants) return this.#line.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
+    this.#publishes.offer(frame, this.#grants.includes('write'))
+  }
+
+  fetch(frame: FetchFrame): void {
+    if (!this.#grants) return this.#line.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
+    if (!this.#listening) {
+      // It crossed the answer that took reading away.
+      this.#context.counters.ignoredFrames++
+      return
+    }
+    this.#live = undefined
+    this.#fetch = frame
+    this.#line.wantsPage(this)
+  }
+
+  push(event: RingEvent): void {
+    const live = this.#live
+    if (!live || (event.epoch === live.epoch && event.offset <= live.offset)) return
+    if (event.epoch !== live.epoch || event.offset !== live.offset + 1 || this.#line.isCongested())
+      return this.#fallBehind()
+    this.#live = event
+    this.#line.send(event.frame)
+  }
+
+  /** The position to list in a pong, if the last pong did not list the same. */
+  newTop({ epoch, top: offset }: LogExtent): Top | undefined {
+    const told = this.#toldTop
+    if (told && told.epoch === epoch && told.offset === offset) return undefined
+    this.#toldTop = { epoch, offset }
+    return { channel: this.channel, epoch, offset }
+  }
+
+  /** Reads and sends the page that was asked for. `done` is called once the page, or the reason why not, is queued. */
+  servePage(done: () => void): void {
+    const frame = this.#fetch
+    if (!frame) return done()
+    const count = Math.min(Math.max(frame.count, 1), PAGE_COUNT)
+    const { channel } = this
+    this.#context.store.page({ channel, position: frame.position, count, dataLength: PAGE_BYTES }, (answer) => {
+      if (!this.#isEnded && this.#fetch === frame) {
+        if (answer === 'unavailable') this.#storeLost()
+        else this.#sendPage(frame, answer)
+      }
+      done()
+    })
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    this.#isEnded = true
+    this.#publishes.end()
+    this.#leave()
+  }
+
+  #ask(frame: SubFrame): void {
+    this.#asking = frame
+    this.#authorize(frame, (granted) => {
+      if (this.#isOutdated(frame)) return
+      if (!Array.isArray(granted)) return this.#deny(frame, 'internal')
+      if (granted.length === 0) return this.#deny(frame, frame.want.length === 0 ? 'invalid' : 'forbidden')
+      this.#listen(granted.includes('read'))
+      const { channel } = this
+      this.#context.store.attach({ channel, ...(frame.position && { position: frame.position }) }, (answer) => {
+        if (this.#isOutdated(frame)) return
+        if (answer === 'unavailable') this.#storeLost()
+        else this.#attached(frame, granted, answer)
+      })
+    })
+  }
+
+  #authorize(frame: SubFrame, done: (granted: Grant[] | 'failed') => void): void {
+    const wanted = (['read', 'write'] as const).filter((action) => frame.want.includes(action))
+    const { environment, hooks, settings } = this.#context
+    const { authorize } = hooks
+    if (!authorize || wanted.length === 0) return done(wanted)
+    const granted = new Set<Grant>()
+    let openCount = wanted.length
+    let hasFailed = false
+    for (const action of wanted)
+      askHook<boolean>(
+        environment,
+        settings.hookTimeoutMs,
+        (answered) => authorize({ user: this.#line.user, channel: this.channel, action }, answered),
+        (answer) => {
+          if ('error' in answer) hasFailed ||= !(answer.error instanceof Refusal)
+          // Nothing but true is a yes: a forgotten `return` or `await` must not open a channel.
+          else if (answer.answer === true) granted.add(action)
+          openCount--
+          if (openCount === 0) done(hasFailed ? 'failed' : wanted.filter((one) => granted.has(one)))
+        },
+      )
+  }
+
+  /** Whether the answer to `frame` is no longer wanted; if so, goes on with what is. */
+  #isOutdated(frame: SubFrame): boolean {
+    if (this.#isEnded) return true
+    if (this.#wish === frame) return false
+    this.#asking = undefined
+    if (this.#wish) this.#ask(this.#wish)
+    else this.#release()
+    return true
+  }
+
+  #deny({ request }: SubFrame, code: string): void {
+    this.#asking = undefined
+    this.#wish = undefined
+    this.#grants &&= []
+    this.#leave()
+    this.#line.say({ type: 'denied', channel: this.channel, request, code })
+    this.#release()
+  }
+
+  #attached({ request, reset }: SubFrame, grants: readonly Grant[], { extent, judgement }: AttachAnswer): void {
+    this.#asking = undefined
+    this.#grants = grants
+    // What was going on belongs to the attachment before.
+    this.#fetch = undefined
+    this.#live = undefined
+    const { channel } = this
+    const top = { epoch: extent.epoch, offset: extent.top }
+    if (!this.#listening) return this.#line.say({ type: 'attached', channel, request, grants, top, mode: 'live' })
+    const rest = this.#restAfter(top, extent)
+    if (judgement === 'catching-up' && !reset) {
+      this.#line.say({ type: 'attached', channel, request, grants, top, mode: 'catching-up' })
+    } else if (judgement === 'live' && !reset) {
+      const mode = rest === 'unknown' ? 'catching-up' : 'live'
+      this.#line.say({ type: 'attached', channel, request, grants, top, mode })
+      if (rest !== 'unknown') this.#goLive(top, rest)
+    } else {
+      this.#line.say({ type: 'attached', channel, request, grants, top, mode: 'reset' })
+      this.#reset(request, reset ? 'asked' : judgement, extent)
+    }
+  }
+
+  #sendPage({ request, position }: FetchFrame, { extent, judgement, events }: PageAnswer): void {
+    this.#fetch = undefined
+    if (judgement !== 'live' && judgement !== 'catching-up') return this.#reset(request, judgement, extent)
+    const top = { epoch: extent.epoch, offset: extent.top }
+    const texts = pageTexts(events)
+    const reached = { epoch: extent.epoch, offset: position.offset + texts.length }
+    const rest = this.#restAfter(reached, extent)
+    const page = { channel: this.channel, request, from: position.offset + 1 }
+    if (rest === 'unknown') return this.#line.send(encodePage({ ...page, more: true }, texts))
+    this.#line.send(encodePage({ ...page, more: false, top }, texts))
+    this.#goLive(reached, rest)
+  }
+
+  /** A new start. There are no snapshots: it begins at the top. */
+  #reset(request: number, reason: string, extent: LogExtent): void {
+    const top = { epoch: extent.epoch, offset: extent.top }
+    this.#line.say({ type: 'reset', channel: this.channel, request, reason, position: top, top })
+    const rest = this.#restAfter(top, extent)
+    if (rest === 'unknown') this.#fallBehind()
+    else this.#goLive(top, rest)
+  }
+
+  #restAfter(position: Position, extent: LogExtent): readonly RingEvent[] | 'unknown' {
+    return this.#listening?.rest(position, extent) ?? 'unknown'
+  }
+
+  #goLive(position: Position, rest: readonly RingEvent[]): void {
+    this.#live = position
+    for (const event of rest) this.push(event)
+  }
+
+  #fallBehind(): void {
+    this.#live = undefined
+    this.#context.counters.behind++
+    this.#line.say({ type: 'behind', channel: this.channel })
+  }
+
+  #listen(isReading: boolean): void {
+    if (!isReading) return this.#leave()
+    this.#listening ??= this.#context.channels.open(this.channel)
+    this.#listening.join(this)
+  }
+
+  #leave(): void {
+    this.#listening?.leave(this, this.#context.environment.monotonicNow())
+    this.#listening = undefined
+    this.#live = undefined
+    this.#fetch = undefined
+  }
+
+  #storeLost(): void {
+    this.#line.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
+  }
+
+  #release(): void {
+    if (!this.#wish && !this.#asking && !this.#grants && this.#publishes.isEmpty) this.#line.released(this)
+  }
+}

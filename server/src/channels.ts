@@ -1,0 +1,105 @@
+// The channels that this node knows: who listens, and the newest events of each.
+//
+// Rules of this file:
+// - The log is the store's. What is here can be dropped at any time and costs a subscriber at most a fetch.
+// - The ring is consecutive and of one epoch. An event that does not continue it empties it.
+// - An event is encoded once, however many it goes to, and pushed only to those whose sequence it continues; whether it
+//   does is the subscriber's own knowledge.
+
+import type { EncodedFrame, Position } from 'steadywire/protocol'
+import type { LogExtent, StoredEvent } from './store/store.ts'
+import { encodeEvent } from './wire.ts'
+
+/** Events a channel keeps for those that are about to be level, at most. */
+export const RING_COUNT = 256
+/** And their bytes, at most, but for the newest event. */
+const RING_BYTES = 1_048_576
+
+/** An event on its way to everyone. */
+export interface RingEvent {
+  readonly epoch: string
+  readonly offset: number
+  readonly frame: EncodedFrame
+}
+
+export interface Subscriber {
+  push(event: RingEvent): void
+}
+
+export class Channel {
+  readonly name: string
+  readonly #subscribers = new Set<Subscriber>()
+  #ring: RingEvent[] = []
+  #ringBytes = 0
+  /** The monotonic instant since which nobody listens. */
+  idleSinceMs = 0
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  get isIdle(): boolean {
+    return this.#subscribers.size === 0
+  }
+
+  join(subscriber: Subscriber): void {
+    this.#subscribers.add(subscriber)
+  }
+
+  leave(subscriber: Subscriber, nowMs: number): void {
+    if (this.#subscribers.delete(subscriber)) this.idleSinceMs = nowMs
+  }
+
+  /** What is left to push after `position`, in a log that reaches as far as the store just said; `unknown` if the ring
+   * does not hold all of it. */
+  rest({ offset }: Position, { epoch, top }: LogExtent): readonly RingEvent[] | 'unknown' {
+    // The store has begun the log anew, so the ring is of one that is gone.
+    if (this.#ring[0] && this.#ring[0].epoch !== epoch) this.#empty()
+    const first = this.#ring[0]
+    if (first && offset + 1 < first.offset) return 'unknown'
+    const rest = first ? this.#ring.slice(offset + 1 - first.offset) : []
+    return offset + rest.length >= top ? rest : 'unknown'
+  }
+
+  stored(epoch: string, stored: StoredEvent): void {
+    const last = this.#ring.at(-1)
+    if (last && last.epoch === epoch && stored.offset <= last.offset) return
+    if (last && (last.epoch !== epoch || stored.offset !== last.offset + 1)) this.#empty()
+    const event = { epoch, offset: stored.offset, frame: encodeEvent(this.name, stored) }
+    this.#ring.push(event)
+    this.#ringBytes += event.frame.bytes
+    while (this.#ring.length > RING_COUNT || (this.#ring.length > 1 && this.#ringBytes > RING_BYTES))
+      this.#ringBytes -= this.#ring.shift()?.frame.bytes ?? 0
+    for (const subscriber of this.#subscribers) subscriber.push(event)
+  }
+
+  #empty(): void {
+    this.#ring = []
+    this.#ringBytes = 0
+  }
+}
+
+export class Channels {
+  readonly #channels = new Map<string, Channel>()
+
+  get size(): number {
+    return this.#channels.size
+  }
+
+  open(name: string): Channel {
+    let channel = this.#channels.get(name)
+    if (!channel) this.#channels.set(name, (channel = new Channel(name)))
+    return channel
+  }
+
+  /** Tells those who listen. Without a listener since the channel was last idle for long, nothing is even encoded. */
+  stored(name: string, epoch: string, event: StoredEvent): void {
+    this.#channels.get(name)?.stored(epoch, event)
+  }
+
+  /** Drops what nobody has listened to for `idleMs`. */
+  sweep(nowMs: number, idleMs: number): void {
+    for (const [name, channel] of this.#channels)
+      if (channel.isIdle && nowMs - channel.idleSinceMs >= idleMs) this.#channels.delete(name)
+  }
+}

@@ -1,0 +1,28 @@
+// What the parts of one broker share.
+
+import type { Channels } from './channels.ts'
+import type { ServerEnvironment } from './environment.ts'
+import type { Hooks } from './hooks.ts'
+import type { Settings } from './options.ts'
+import type { Producers } from './producers.ts'
+import type { Store } from './store/store.ts'
+
+export interface Context {
+  readonly environment: ServerEnvironment
+  readonly store: Store
+  readonly hooks: Hooks
+  readonly settings: Settings
+  readonly channels: Channels
+  readonly producers: Producers
+  readonly counters: Counters
+}
+
+/** What happened since the start that no other figure shows. */
+export interface Counters {
+  /** Frames of types this version does not know. */
+  unknownFrames: number
+  /** Frames that came too late to mean anything. */
+  ignoredFrames: number
+  /** Times a connection was told that pushing has stopped. */
+  behind: number
+}

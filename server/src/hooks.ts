@@ -1,0 +1,120 @@
+// The application's own code, as the server asks it.
+//
+// Rules of this file:
+// - Inside the cores a hook is `(query, done)`: one that answers at once lets a whole run stay synchronous. What an
+//   application writes (a value, a promise, a throw) becomes that once, in `hookOf`.
+// - A hook has one answer, and a deadline for it. What comes later is dropped.
+// - A hook that throws or is late harms only the frame it was asked for.
+
+import type { Grant } from 'steadywire/protocol'
+import type { ServerEnvironment } from './environment.ts'
+
+/** Who is connected, as `authenticate` answered. Whatever else it holds is handed back to the other hooks. */
+export interface User {
+  /** Names the person or service in `sender.user`, where others see it: 1 to 256 bytes of UTF-8. */
+  readonly userId: string
+  /** Unix milliseconds after which the connection is closed with 4401. Absent: never. */
+  readonly expiresAtMs?: number | undefined
+  readonly [claim: string]: unknown
+}
+
+/** May this user do this to this channel? */
+export interface AuthorizeQuery {
+  readonly user: User
+  readonly channel: string
+  readonly action: Grant
+}
+
+/** A message that somebody wants stored. */
+export interface PublishQuery {
+  readonly user: User
+  readonly channel: string
+  readonly name: string
+  readonly data: unknown
+}
+
+/** A hook's answer, or what it threw. */
+export type HookAnswer<Answer> = { readonly answer: Answer } | { readonly error: unknown }
+export type Hook<Query, Answer> = (query: Query, done: (answer: HookAnswer<Answer>) => void) => void
+
+/** What a broker asks of the application. Absent: everything is allowed, and data stays as it came. */
+export interface Hooks {
+  readonly authorize?: Hook<AuthorizeQuery, boolean>
+  /** Answers the data to store; `undefined` leaves it as it came. */
+  readonly onPublish?: Hook<PublishQuery, unknown>
+}
+
+/** A refusal that the other side is told of. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+
+  constructor(
+    /** `forbidden`, `invalid` or another word of the application's own, up to 64 bytes. */
+    readonly code: string,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+/**
+ * A refusal for a hook to throw: `throw reject('invalid', 'A title has at most 80 characters.')`.
+ *
+ * From `onPublish` the publisher's promise rejects with the code and the message, and nothing is stored. From
+ * `authenticate`, `forbidden` closes the connection for good (4403) and any other code asks for a new token (4401).
+ *
+ * @param code - `forbidden`, `invalid` or a word of your own, up to 64 bytes.
+ * @param message - For a person to read, up to 1,000 characters; it must not hold secrets.
+ */
+export function reject(code: string, message: string): Refusal {
+  return new Refusal(code, message.slice(0, 1_000))
+}
+
+/** Turns an application's function into a hook. A promise is awaited here and nowhere further in. */
+export function hookOf<Query, Answer>(ask: (query: Query) => Answer | PromiseLike<Answer>): Hook<Query, Answer> {
+  return (query, done) => {
+    const answer = ask(query)
+    if (isPromise(answer))
+      answer.then(
+        (value) => done({ answer: value }),
+        (error: unknown) => done({ error }),
+      )
+    else done({ answer })
+  }
+}
+
+function isPromise<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/** What a hook's deadline answers with. */
+export class HookTimeout extends Error {
+  override readonly name = 'HookTimeout'
+}
+
+/** Calls `run` and answers exactly once: with what it answers, with what it throws, or after `timeoutMs` with a {@link HookTimeout}. */
+export function askHook<Answer>(
+  environment: ServerEnvironment,
+  timeoutMs: number,
+  run: (done: (answer: HookAnswer<Answer>) => void) => void,
+  done: (answer: HookAnswer<Answer>) => void,
+): void {
+  let isAnswered = false
+  let cancelTimer = () => {}
+  const once = (answer: HookAnswer<Answer>) => {
+    if (isAnswered) return
+    isAnswered = true
+    cancelTimer()
+    if ('error' in answer && !(answer.error instanceof Refusal)) environment.reportError(answer.error)
+    done(answer)
+  }
+  try {
+    run(once)
+  } catch (error) {
+    once({ error })
+  }
+  if (!isAnswered)
+    cancelTimer = environment.startTimer(timeoutMs, () =>
+      once({ error: new HookTimeout(`no answer in ${timeoutMs} ms`) }),
+    )
+}

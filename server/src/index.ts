@@ -1,0 +1,56 @@
+// The public door of the server. Explicit named exports, nothing else.
+
+export {
+  type Address,
+  type AuthenticateQuery,
+  createServer,
+  type Health,
+  type ListenOptions,
+  type Server,
+  type ServerOptions,
+} from './node.ts'
+export type { BrokerOptions, LimitOptions } from './options.ts'
+export {
+  type AuthorizeQuery,
+  type Hook,
+  type HookAnswer,
+  hookOf,
+  type Hooks,
+  type PublishQuery,
+  Refusal,
+  reject,
+  type User,
+} from './hooks.ts'
+export { memoryStore, type MemoryStoreOptions } from './store/memory.ts'
+export {
+  type AppendAnswer,
+  type AppendOutcome,
+  type AppendQuery,
+  type AttachAnswer,
+  type AttachQuery,
+  type Done,
+  judge,
+  type Judgement,
+  type LogExtent,
+  type LostReason,
+  type NewEvent,
+  type PageAnswer,
+  type PageQuery,
+  REMEMBERED_IDS,
+  type Store,
+  type StoredEvent,
+} from './store/store.ts'
+export {
+  type Broker,
+  type BrokerParts,
+  type Connection,
+  createBroker,
+  type Figures,
+  type History,
+  type HistoryMessage,
+  type HistoryQuery,
+  type Receipt,
+  type ServerPublish,
+} from './broker.ts'
+export type { Authenticate, ConnectionDetails, Peer } from './session.ts'
+export type { Cancel, ServerEnvironment } from './environment.ts'

@@ -1,0 +1,460 @@
+// One client connection: greeting, order, liveness, and everything it is sent.
+//
+// Rules of this file:
+// - `hello` comes first and in time. What follows it while the user is being authenticated waits, in bounded amount.
+// - A frame that breaks the order closes the connection with 4400; content that cannot be accepted is only answered.
+// - What is to be sent is gathered and leaves once per tick, in as few messages as the size of one allows.
+// - Pings are answered at the end of the tick, so however many come, the store is asked once.
+// - Once ended, nothing is read, sent or answered, whatever hooks and stores still have to say.
+
+import {
+  batchFrames,
+  type ClientFrame,
+  CLOSE_BAD_FRAME,
+  CLOSE_FORBIDDEN,
+  CLOSE_NO_HELLO,
+  CLOSE_SERVER_ERROR,
+  CLOSE_TOO_MANY,
+  CLOSE_UNAUTHORIZED,
+  CLOSE_UNAVAILABLE,
+  closeReason,
+  createClientFrameReader,
+  decodeMessage,
+  type EncodedFrame,
+  type HelloFrame,
+  isChannelName,
+  isIdentifier,
+  MAX_CHANNEL_BYTES,
+  PROTOCOL_VERSION,
+  type PubFrame,
+  type Sender,
+  type ServerFrame,
+  type SubFrame,
+  type Top,
+  utf8Bytes,
+} from 'steadywire/protocol'
+import { Attachment, type Line } from './attachment.ts'
+import type { Context } from './context.ts'
+import type { Cancel } from './environment.ts'
+import { askHook, type HookAnswer, Refusal, type User } from './hooks.ts'
+import { PAGE_COUNT, SNAPSHOT_BYTES, WINDOW, WINDOW_BYTES } from './options.ts'
+import { PublishWindow } from './publishing.ts'
+import { encode } from './wire.ts'
+
+/** What a session needs of its socket. */
+export interface Peer {
+  /** Sends text. Never throws. */
+  send(text: string): void
+  /** Starts closing in good order. */
+  close(code: number, reason: string): void
+  /** Ends the socket at once. */
+  terminate(): void
+  /** Bytes handed over that have not left yet. */
+  bufferedBytes(): number
+}
+
+/** What is known of a connection before it has said anything. */
+export interface ConnectionDetails {
+  /** A token that came with the upgrade. One in `hello` is used instead. */
+  readonly token?: string | undefined
+  /** Answers who this is, or null for nobody. Absent: everyone is the user `anonymous`. */
+  readonly authenticate?: Authenticate | undefined
+}
+/** Asks the application who this is. */
+export type Authenticate = (token: string | undefined, done: (answer: HookAnswer<User | null>) => void) => void
+
+/** Who keeps the sessions. */
+export interface SessionOwner {
+  /** Asks for a call of {@link Session.sweep} at this monotonic instant, or a little later. */
+  wakeBy(atMs: number): void
+  ended(session: Session): void
+}
+
+const LEVEL = 1
+const MAX_TOKEN_LENGTH = 16_384
+const MAX_OPEN_PINGS = 64
+/** Pages of one connection that are read at a time. */
+const MAX_OPEN_PAGES = 4
+/** A socket that takes nothing for this long is given up. */
+const STUCK_MS = 30_000
+const STUCK_CHECK_MS = 5_000
+
+const readFrame = createClientFrameReader()
+
+type Phase = 'greeting' | 'authenticating' | 'open' | 'ended'
+
+export class Session {
+  readonly #context: Context
+  readonly #peer: Peer
+  readonly #details: ConnectionDetails
+  readonly #owner: SessionOwner
+  readonly #acceptedAtMs: number
+  #phase: Phase = 'greeting'
+  #hello: HelloFrame | undefined
+  #member = ''
+  #user: User | undefined
+  #expiresAtMs = Infinity
+  /** Frames that came while the user was being authenticated. */
+  #early: ClientFrame[] = []
+  #earlyLength = 0
+  #line: Line | undefined
+  readonly #attachments = new Map<string, Attachment>()
+  #outgoing: EncodedFrame[] = []
+  #outgoingBytes = 0
+  #tick: Cancel | undefined
+  #openPings: number[] = []
+  #isReadingTops = false
+  readonly #pagesWanted = new Set<Attachment>()
+  #openPageCount = 0
+  #pingCount = 0
+  #pingAtMs: number
+  /** While bytes wait in the socket: how many at the last look, and since when it has taken none. */
+  #unsent: { readonly bytes: number; readonly stuckSinceMs: number; readonly checkAtMs: number } | undefined
+  /** The monotonic instant of the last message. */
+  heardAtMs: number
+
+  constructor(context: Context, peer: Peer, details: ConnectionDetails, owner: SessionOwner) {
+    this.#context = context
+    this.#peer = peer
+    this.#details = details
+    this.#owner = owner
+    this.#acceptedAtMs = this.heardAtMs = this.#pingAtMs = context.environment.monotonicNow()
+    owner.wakeBy(this.dueAtMs)
+  }
+
+  /** When {@link sweep} has something to do next. */
+  get dueAtMs(): number {
+    const { heartbeatMs, helloTimeoutMs } = this.#context.settings
+    if (this.#phase === 'greeting') return this.#acceptedAtMs + helloTimeoutMs
+    // The deadline of the hook covers this one.
+    if (this.#phase !== 'open') return Infinity
+    const checkAtMs = this.#unsent?.checkAtMs ?? Infinity
+    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#expiresAtMs, checkAtMs)
+  }
+
+  received(text: string): void {
+    if (this.#phase === 'ended') return
+    this.heardAtMs = this.#context.environment.monotonicNow()
+    const { maxMessageBytes } = this.#context.settings.limits
+    if (this.#phase !== 'open') this.#earlyLength += text.length
+    if (this.#earlyLength > maxMessageBytes) return this.close(CLOSE_BAD_FRAME, closeReason('too-much-too-early'))
+    const decoded = decodeMessage(text, maxMessageBytes, readFrame)
+    if (decoded === 'malformed') return this.close(CLOSE_BAD_FRAME, closeReason('malformed'))
+    this.#context.counters.unknownFrames += decoded.unknownCount
+    for (const frame of decoded.frames) this.#handle(frame)
+  }
+
+  /** The socket has taken what it was given; pages that wait for that can leave. */
+  drained(): void {
+    if (this.#pagesWanted.size > 0) this.#schedule()
+  }
+
+  /** The socket is gone. */
+  gone(): void {
+    this.#end()
+  }
+
+  /** Sends what is gathered, closes, and forgets this connection at once. */
+  close(code: number, reason: string): void {
+    if (this.#phase === 'ended') return
+    this.#flush()
+    // Flushing may have found that there is no point in waiting for this peer.
+    if (this.#isOver) return
+    this.#end()
+    this.#peer.close(code, reason)
+  }
+
+  /** Does what is due, and cuts off who is late. */
+  sweep(nowMs: number): void {
+    const { heartbeatMs, helloTimeoutMs } = this.#context.settings
+    if (this.#phase === 'greeting' && nowMs - this.#acceptedAtMs >= helloTimeoutMs)
+      return this.close(CLOSE_NO_HELLO, closeReason('no-hello'))
+    if (this.#phase !== 'open') return
+    if (nowMs - this.heardAtMs >= 2 * heartbeatMs) return this.#terminate()
+    if (nowMs >= this.#expiresAtMs) return this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
+    this.#checkUnsent(nowMs)
+    this.drained()
+    if (nowMs < this.#pingAtMs) return
+    this.#pingAtMs = nowMs + heartbeatMs
+    this.#say({ type: 'ping', n: ++this.#pingCount })
+  }
+
+  /** The machine itself was asleep: it has heard nobody, and that is nobody's fault. */
+  excuse(nowMs: number): void {
+    this.heardAtMs = nowMs
+  }
+
+  #handle(frame: ClientFrame): void {
+    if (this.#phase === 'ended') return
+    if (frame.type === 'hello') this.#greet(frame)
+    else if (this.#phase === 'greeting') this.close(CLOSE_BAD_FRAME, closeReason('hello-first'))
+    else if (this.#phase === 'authenticating') this.#early.push(frame)
+    else if (this.#line) this.#dispatch(frame, this.#line)
+  }
+
+  #dispatch(frame: Exclude<ClientFrame, HelloFrame>, line: Line): void {
+    switch (frame.type) {
+      case 'sub':
+        return this.#subscribe(frame, line)
+      case 'unsub':
+        return this.#attachments.get(frame.channel)?.unsub()
+      case 'pub':
+        return this.#publish(frame)
+      case 'fetch': {
+        const attachment = this.#attachments.get(frame.channel)
+        return attachment ? attachment.fetch(frame) : this.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
+      }
+      case 'ping':
+        if (this.#openPings.push(frame.n) > MAX_OPEN_PINGS) return this.close(CLOSE_BAD_FRAME, closeReason('pings'))
+        return this.#schedule()
+      case 'pong':
+        // That it came is all it says.
+        return
+    }
+  }
+
+  // hello → welcome
+
+  #greet(hello: HelloFrame): void {
+    if (this.#hello) {
+      const isSame = (['version', 'producer', 'generation', 'token'] as const).every(
+        (field) => hello[field] === this.#hello?.[field],
+      )
+      if (!isSame) return this.close(CLOSE_BAD_FRAME, closeReason('second-hello'))
+      if (this.#phase === 'open') this.#welcome()
+      return
+    }
+    if (hello.version !== PROTOCOL_VERSION) return this.close(CLOSE_BAD_FRAME, closeReason('version'))
+    if (!isIdentifier(hello.producer)) return this.close(CLOSE_BAD_FRAME, closeReason('producer'))
+    if (hello.token !== undefined && hello.token.length > MAX_TOKEN_LENGTH)
+      return this.close(CLOSE_BAD_FRAME, closeReason('token-length'))
+    this.#hello = hello
+    this.#phase = 'authenticating'
+    const { authenticate, token } = this.#details
+    if (!authenticate) return this.#enter(hello, ANONYMOUS)
+    askHook<User | null>(
+      this.#context.environment,
+      this.#context.settings.hookTimeoutMs,
+      (done) => authenticate(hello.token ?? token, done),
+      (answer) => this.#authenticated(hello, answer),
+    )
+  }
+
+  #authenticated(hello: HelloFrame, answer: HookAnswer<User | null>): void {
+    if (this.#phase !== 'authenticating') return
+    if ('answer' in answer) {
+      if (!answer.answer) return this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
+      return this.#enter(hello, answer.answer)
+    }
+    if (!(answer.error instanceof Refusal)) return this.close(CLOSE_UNAVAILABLE, closeReason('authentication'))
+    const isForbidden = answer.error.code === 'forbidden'
+    if (isForbidden) return this.close(CLOSE_FORBIDDEN, closeReason('forbidden'))
+    this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
+  }
+
+  #enter(hello: HelloFrame, user: User): void {
+    const { environment, producers, settings } = this.#context
+    const { userId, expiresAtMs } = user
+    if (typeof userId !== 'string' || !isChannelName(userId)) {
+      environment.reportError(new Error(`authenticate answered a userId that is not 1 to ${MAX_CHANNEL_BYTES} bytes`))
+      return this.close(CLOSE_SERVER_ERROR, closeReason('authentication'))
+    }
+    const nowMs = environment.monotonicNow()
+    const expiresInMs = expiresAtMs === undefined ? Infinity : expiresAtMs - environment.wallNow()
+    // Written so that NaN is expired.
+    if (!(expiresInMs > 0)) return this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
+    const entry = producers.enter(hello, userId, this, nowMs)
+    if (entry.type === 'refused') return this.close(entry.code, entry.reason)
+    this.#phase = 'open'
+    this.#user = user
+    this.#expiresAtMs = nowMs + expiresInMs
+    this.heardAtMs = nowMs
+    this.#pingAtMs = nowMs + settings.heartbeatMs
+    this.#owner.wakeBy(this.dueAtMs)
+    this.#member = entry.member
+    this.#line = this.#createLine(user, { user: userId, member: entry.member })
+    this.#earlyLength = 0
+    this.#welcome()
+    const early = this.#early
+    this.#early = []
+    for (const frame of early) this.#handle(frame)
+  }
+
+  #welcome(): void {
+    const { environment, settings } = this.#context
+    const { maxMessageBytes, publishesPerSecond, publishBurst } = settings.limits
+    const expiresInMs = this.#expiresAtMs - environment.monotonicNow()
+    this.#say({
+      type: 'welcome',
+      version: PROTOCOL_VERSION,
+      level: LEVEL,
+      features: [],
+      member: this.#member,
+      heartbeat: { intervalMs: settings.heartbeatMs },
+      limits: {
+        window: WINDOW,
+        windowBytes: WINDOW_BYTES,
+        messageBytes: maxMessageBytes,
+        snapshotBytes: SNAPSHOT_BYTES,
+        pageCount: PAGE_COUNT,
+        publishesPerSecond,
+        publishBurst,
+      },
+      ...(expiresInMs < Infinity && { tokenExpiresInMs: Math.max(0, expiresInMs) }),
+    })
+  }
+
+  // channels
+
+  #subscribe(frame: SubFrame, line: Line): void {
+    const { channel, request } = frame
+    if (!isChannelName(channel))
+      return this.#say({ type: 'denied', channel: channel.slice(0, MAX_CHANNEL_BYTES), request, code: 'invalid' })
+    let attachment = this.#attachments.get(channel)
+    if (!attachment) {
+      if (this.#attachments.size >= this.#context.settings.limits.channelsPerConnection)
+        return this.#say({ type: 'denied', channel, request, code: 'too-many' })
+      attachment = new Attachment(channel, this.#context, line)
+      this.#attachments.set(channel, attachment)
+    }
+    attachment.sub(frame)
+  }
+
+  #publish(frame: PubFrame): void {
+    const { channel, sequence } = frame
+    if (!isChannelName(channel))
+      return this.#say({ type: 'nack', channel: channel.slice(0, MAX_CHANNEL_BYTES), sequence, code: 'invalid' })
+    const attachment = this.#attachments.get(channel)
+    if (attachment) attachment.pub(frame)
+    else this.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
+  }
+
+  #createLine(user: User, sender: Sender): Line {
+    return {
+      user,
+      sender,
+      window: new PublishWindow(),
+      say: (frame) => this.#say(frame),
+      send: (frame) => this.#send(frame),
+      close: (code, reason) => this.close(code, reason),
+      isCongested: () => this.#isCongested,
+      wantsPage: (attachment) => {
+        this.#pagesWanted.add(attachment)
+        this.#schedule()
+      },
+      released: ({ channel }) => this.#attachments.delete(channel),
+    }
+  }
+
+  // what leaves
+
+  get #isCongested(): boolean {
+    return this.#outgoingBytes + this.#peer.bufferedBytes() > this.#context.settings.limits.maxBufferedBytes
+  }
+
+  get #hasRoom(): boolean {
+    return !this.#isCongested && this.#openPageCount < MAX_OPEN_PAGES
+  }
+
+  get #isOver(): boolean {
+    return this.#phase === 'ended'
+  }
+
+  #say(frame: ServerFrame): void {
+    this.#send(encode(frame))
+  }
+
+  #send(frame: EncodedFrame): void {
+    if (this.#phase === 'ended') return
+    this.#outgoing.push(frame)
+    this.#outgoingBytes += frame.bytes
+    this.#schedule()
+  }
+
+  #schedule(): void {
+    if (this.#phase !== 'ended') this.#tick ??= this.#context.environment.soon(() => this.#endTick())
+  }
+
+  #endTick(): void {
+    this.#answerPings()
+    this.#servePages()
+    // Only now, so that what these two have said does not ask for another end.
+    this.#tick = undefined
+    this.#flush()
+    if (this.#hasRoom) this.drained()
+  }
+
+  #answerPings(): void {
+    if (this.#openPings.length === 0 || this.#isReadingTops) return
+    const pings = this.#openPings.splice(0)
+    const attached = [...this.#attachments.values()].filter(({ isAttached }) => isAttached)
+    this.#isReadingTops = true
+    const names = attached.map(({ channel }) => channel)
+    this.#context.store.tops(names, (extents) => {
+      this.#isReadingTops = false
+      if (this.#phase === 'ended') return
+      if (extents === 'unavailable') return this.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
+      for (const n of pings) {
+        const tops = attached.map((one, i) => extents[i] && one.isAttached && one.newTop(extents[i]))
+        this.#say({ type: 'pong', n, tops: tops.filter((top): top is Top => Boolean(top)) })
+      }
+      if (this.#openPings.length > 0) this.#schedule()
+    })
+  }
+
+  #servePages(): void {
+    for (const attachment of this.#pagesWanted) {
+      if (!this.#hasRoom) return
+      this.#pagesWanted.delete(attachment)
+      this.#openPageCount++
+      attachment.servePage(() => {
+        this.#openPageCount--
+        this.drained()
+      })
+    }
+  }
+
+  #flush(): void {
+    const frames = this.#outgoing
+    this.#outgoing = []
+    this.#outgoingBytes = 0
+    for (const text of batchFrames(frames)) this.#peer.send(text)
+    const bytes = this.#peer.bufferedBytes()
+    // Pushes and pages stop at the mark; a peer that asks on and on without reading the answers goes beyond it.
+    const { maxBufferedBytes, maxMessageBytes } = this.#context.settings.limits
+    if (bytes > maxBufferedBytes + WINDOW_BYTES + maxMessageBytes) return this.#terminate()
+    if (bytes === 0 || this.#unsent) return
+    const nowMs = this.#context.environment.monotonicNow()
+    this.#unsent = { bytes, stuckSinceMs: nowMs, checkAtMs: nowMs + STUCK_CHECK_MS }
+    this.#owner.wakeBy(this.#unsent.checkAtMs)
+  }
+
+  #checkUnsent(nowMs: number): void {
+    const before = this.#unsent
+    if (!before || nowMs < before.checkAtMs) return
+    const bytes = this.#peer.bufferedBytes()
+    const stuckSinceMs = bytes < before.bytes ? nowMs : before.stuckSinceMs
+    this.#unsent = bytes > 0 ? { bytes, stuckSinceMs, checkAtMs: nowMs + STUCK_CHECK_MS } : undefined
+    if (bytes > 0 && nowMs - stuckSinceMs >= STUCK_MS) this.close(CLOSE_TOO_MANY, closeReason('too-slow'))
+  }
+
+  #terminate(): void {
+    this.#end()
+    this.#peer.terminate()
+  }
+
+  #end(): void {
+    if (this.#phase === 'ended') return
+    this.#phase = 'ended'
+    this.#tick?.()
+    for (const attachment of this.#attachments.values()) attachment.end()
+    this.#attachments.clear()
+    this.#pagesWanted.clear()
+    this.#early = []
+    if (this.#hello && this.#user)
+      this.#context.producers.leave(this.#hello, this.#user.userId, this, this.#context.environment.monotonicNow())
+    this.#owner.ended(this)
+  }
+}
+
+const ANONYMOUS: User = { userId: 'anonymous' }

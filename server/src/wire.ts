@@ -1,0 +1,47 @@
+// Frames to text: what a server says, encoded once for everyone who hears it.
+//
+// Rules of this file:
+// - Data is JSON text already and is put in its place, never parsed and encoded again.
+// - Bytes are counted here, once per frame.
+
+import { type EncodedFrame, type LogEvent, type PageFrame, type ServerFrame, utf8Bytes } from 'steadywire/protocol'
+import type { StoredEvent } from './store/store.ts'
+
+/** A page holds as many events as fit into this, and at least one. Small, so that a slow link delivers it whole. */
+export const PAGE_BYTES = 32_768
+
+export function encode(frame: ServerFrame): EncodedFrame {
+  return encoded(JSON.stringify(frame))
+}
+
+export function encodeEvent(channel: string, event: StoredEvent): EncodedFrame {
+  const head = JSON.stringify({ type: 'event', channel })
+  return encoded(`${head.slice(0, -1)},${logEventText(event).slice(1)}`)
+}
+
+/** The first of `events` as text: as many as fit into a page. */
+export function pageTexts(events: readonly StoredEvent[]): string[] {
+  const texts: string[] = []
+  let bytes = 0
+  for (const event of events) {
+    const text = logEventText(event)
+    bytes += utf8Bytes(text) + 1
+    if (texts.length > 0 && bytes > PAGE_BYTES) break
+    texts.push(text)
+  }
+  return texts
+}
+
+export function encodePage(page: Omit<PageFrame, 'type' | 'events'>, texts: readonly string[]): EncodedFrame {
+  return encoded(`${JSON.stringify({ type: 'page', ...page }).slice(0, -1)},"events":[${texts.join(',')}]}`)
+}
+
+function logEventText({ dataText, ...rest }: StoredEvent): string {
+  const { storedAtMs, offset, id, name, sender } = rest
+  const head: Omit<LogEvent, 'data'> = { offset, id, name, ...(sender && { sender }), storedAtMs }
+  return `${JSON.stringify(head).slice(0, -1)},"data":${dataText}}`
+}
+
+function encoded(text: string): EncodedFrame {
+  return { text, bytes: utf8Bytes(text) }
+}
