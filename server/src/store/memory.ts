@@ -20,15 +20,15 @@ import {
 /** How long {@link memoryStore} keeps what. */
 export interface MemoryStoreOptions {
   /** Creates epochs: unique, 128 random bits. A simulator passes its own. @defaultValue `crypto.randomUUID` */
-  createId?: () => string
+  createId?: (() => string) | undefined
   /** Messages of one channel that are kept, at most. @defaultValue 10_000 */
-  historyLimit?: number
+  historyLimit?: number | undefined
   /** Characters of data of one channel that are kept, at most; the newest message is always kept. @defaultValue 67_108_864 */
-  historyLength?: number
+  historyLength?: number | undefined
   /** How long a message is kept, in milliseconds. `Infinity` keeps it until it is pushed out. @defaultValue 86_400_000 */
-  historyTtlMs?: number
+  historyTtlMs?: number | undefined
   /** How long an empty channel is remembered that nobody asks about, in milliseconds. @defaultValue 1_800_000 */
-  idleMs?: number
+  idleMs?: number | undefined
 }
 
 /**

@@ -1,0 +1,15 @@
+// What `bin/steadywire-server.js` runs: the command, in this process.
+
+import { type CommandIo, runCommand } from './command.ts'
+
+const io: CommandIo = {
+  out: (line) => console.log(line),
+  err: (line) => console.error(line),
+  onStop(stop) {
+    // Once each: a second signal ends the process as signals do.
+    process.once('SIGTERM', stop)
+    process.once('SIGINT', stop)
+  },
+}
+
+process.exitCode = await runCommand(process.argv.slice(2), process.env, io)
