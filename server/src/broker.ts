@@ -20,7 +20,8 @@ import type { Cancel, ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
 import { type BrokerOptions, type Settings, settingsOf } from './options.ts'
 import { Producers } from './producers.ts'
-import { type ConnectionDetails, type Peer, Session } from './session.ts'
+import type { Peer } from './outgoing.ts'
+import { type ConnectionDetails, Session } from './session.ts'
 import type { Store } from './store/store.ts'
 
 /** The broker's end of one socket: the owner of the socket calls these. */

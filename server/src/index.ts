@@ -52,5 +52,6 @@ export {
   type Receipt,
   type ServerPublish,
 } from './broker.ts'
-export type { Authenticate, ConnectionDetails, Peer } from './session.ts'
+export type { Peer } from './outgoing.ts'
+export type { Authenticate, ConnectionDetails } from './session.ts'
 export type { Cancel, ServerEnvironment } from './environment.ts'

@@ -20,7 +20,8 @@ import { type AuthorizeQuery, hookOf, type PublishQuery, reject, type User } fro
 import { createOperatorHandler } from './operators.ts'
 import { type BrokerOptions, settingsOf } from './options.ts'
 import { isAllowedOrigin, parseOrigins } from './origins.ts'
-import type { ConnectionDetails, Peer } from './session.ts'
+import type { Peer } from './outgoing.ts'
+import type { ConnectionDetails } from './session.ts'
 import { memoryStore } from './store/memory.ts'
 import type { Store } from './store/store.ts'
 

@@ -3,12 +3,11 @@
 // Rules of this file:
 // - `hello` comes first and in time. What follows it while the user is being authenticated waits, in bounded amount.
 // - A frame that breaks the order closes the connection with 4400; content that cannot be accepted is only answered.
-// - What is to be sent is gathered and leaves once per tick, in as few messages as the size of one allows.
+// - What is to be sent leaves once, at the end of a tick.
 // - Pings are answered at the end of the tick, so however many come, the store is asked once.
 // - Once ended, nothing is read, sent or answered, whatever hooks and stores still have to say.
 
 import {
-  batchFrames,
   type ClientFrame,
   CLOSE_BAD_FRAME,
   CLOSE_FORBIDDEN,
@@ -23,35 +22,21 @@ import {
   type EncodedFrame,
   type HelloFrame,
   isChannelName,
-  isIdentifier,
   MAX_CHANNEL_BYTES,
-  PROTOCOL_VERSION,
   type PubFrame,
   type Sender,
   type ServerFrame,
   type SubFrame,
   type Top,
-  utf8Bytes,
 } from 'steadywire/protocol'
 import { Attachment, type Line } from './attachment.ts'
 import type { Context } from './context.ts'
 import type { Cancel } from './environment.ts'
+import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
 import { askHook, type HookAnswer, Refusal, type User } from './hooks.ts'
-import { PAGE_COUNT, SNAPSHOT_BYTES, WINDOW, WINDOW_BYTES } from './options.ts'
+import { Outgoing, type Peer } from './outgoing.ts'
 import { PublishWindow } from './publishing.ts'
 import { encode } from './wire.ts'
-
-/** What a session needs of its socket. */
-export interface Peer {
-  /** Sends text. Never throws. */
-  send(text: string): void
-  /** Starts closing in good order. */
-  close(code: number, reason: string): void
-  /** Ends the socket at once. */
-  terminate(): void
-  /** Bytes handed over that have not left yet. */
-  bufferedBytes(): number
-}
 
 /** What is known of a connection before it has said anything. */
 export interface ConnectionDetails {
@@ -70,14 +55,9 @@ export interface SessionOwner {
   ended(session: Session): void
 }
 
-const LEVEL = 1
-const MAX_TOKEN_LENGTH = 16_384
 const MAX_OPEN_PINGS = 64
 /** Pages of one connection that are read at a time. */
 const MAX_OPEN_PAGES = 4
-/** A socket that takes nothing for this long is given up. */
-const STUCK_MS = 30_000
-const STUCK_CHECK_MS = 5_000
 
 const readFrame = createClientFrameReader()
 
@@ -86,21 +66,18 @@ type Phase = 'greeting' | 'authenticating' | 'open' | 'ended'
 export class Session {
   readonly #context: Context
   readonly #peer: Peer
+  readonly #outgoing: Outgoing
   readonly #details: ConnectionDetails
   readonly #owner: SessionOwner
   readonly #acceptedAtMs: number
   #phase: Phase = 'greeting'
   #hello: HelloFrame | undefined
-  #member = ''
-  #user: User | undefined
   #expiresAtMs = Infinity
   /** Frames that came while the user was being authenticated. */
   #early: ClientFrame[] = []
   #earlyLength = 0
   #line: Line | undefined
   readonly #attachments = new Map<string, Attachment>()
-  #outgoing: EncodedFrame[] = []
-  #outgoingBytes = 0
   #tick: Cancel | undefined
   #openPings: number[] = []
   #isReadingTops = false
@@ -108,14 +85,13 @@ export class Session {
   #openPageCount = 0
   #pingCount = 0
   #pingAtMs: number
-  /** While bytes wait in the socket: how many at the last look, and since when it has taken none. */
-  #unsent: { readonly bytes: number; readonly stuckSinceMs: number; readonly checkAtMs: number } | undefined
   /** The monotonic instant of the last message. */
   heardAtMs: number
 
   constructor(context: Context, peer: Peer, details: ConnectionDetails, owner: SessionOwner) {
     this.#context = context
     this.#peer = peer
+    this.#outgoing = new Outgoing(peer, context.settings.limits)
     this.#details = details
     this.#owner = owner
     this.#acceptedAtMs = this.heardAtMs = this.#pingAtMs = context.environment.monotonicNow()
@@ -128,8 +104,7 @@ export class Session {
     if (this.#phase === 'greeting') return this.#acceptedAtMs + helloTimeoutMs
     // The deadline of the hook covers this one.
     if (this.#phase !== 'open') return Infinity
-    const checkAtMs = this.#unsent?.checkAtMs ?? Infinity
-    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#expiresAtMs, checkAtMs)
+    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#expiresAtMs, this.#outgoing.checkAtMs)
   }
 
   received(text: string): void {
@@ -172,7 +147,7 @@ export class Session {
     if (this.#phase !== 'open') return
     if (nowMs - this.heardAtMs >= 2 * heartbeatMs) return this.#terminate()
     if (nowMs >= this.#expiresAtMs) return this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
-    this.#checkUnsent(nowMs)
+    if (this.#outgoing.check(nowMs) === 'stuck') return this.close(CLOSE_TOO_MANY, closeReason('too-slow'))
     this.drained()
     if (nowMs < this.#pingAtMs) return
     this.#pingAtMs = nowMs + heartbeatMs
@@ -217,17 +192,12 @@ export class Session {
 
   #greet(hello: HelloFrame): void {
     if (this.#hello) {
-      const isSame = (['version', 'producer', 'generation', 'token'] as const).every(
-        (field) => hello[field] === this.#hello?.[field],
-      )
-      if (!isSame) return this.close(CLOSE_BAD_FRAME, closeReason('second-hello'))
-      if (this.#phase === 'open') this.#welcome()
+      if (!isSameHello(this.#hello, hello)) return this.close(CLOSE_BAD_FRAME, closeReason('second-hello'))
+      if (this.#line) this.#welcome(this.#line)
       return
     }
-    if (hello.version !== PROTOCOL_VERSION) return this.close(CLOSE_BAD_FRAME, closeReason('version'))
-    if (!isIdentifier(hello.producer)) return this.close(CLOSE_BAD_FRAME, closeReason('producer'))
-    if (hello.token !== undefined && hello.token.length > MAX_TOKEN_LENGTH)
-      return this.close(CLOSE_BAD_FRAME, closeReason('token-length'))
+    const fault = helloFault(hello)
+    if (fault) return this.close(CLOSE_BAD_FRAME, closeReason(fault))
     this.#hello = hello
     this.#phase = 'authenticating'
     const { authenticate, token } = this.#details
@@ -266,42 +236,21 @@ export class Session {
     const entry = producers.enter(hello, userId, this, nowMs)
     if (entry.type === 'refused') return this.close(entry.code, entry.reason)
     this.#phase = 'open'
-    this.#user = user
     this.#expiresAtMs = nowMs + expiresInMs
     this.heardAtMs = nowMs
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
-    this.#member = entry.member
     this.#line = this.#createLine(user, { user: userId, member: entry.member })
     this.#earlyLength = 0
-    this.#welcome()
+    this.#welcome(this.#line)
     const early = this.#early
     this.#early = []
     for (const frame of early) this.#handle(frame)
   }
 
-  #welcome(): void {
+  #welcome({ sender }: Line): void {
     const { environment, settings } = this.#context
-    const { maxMessageBytes, publishesPerSecond, publishBurst } = settings.limits
-    const expiresInMs = this.#expiresAtMs - environment.monotonicNow()
-    this.#say({
-      type: 'welcome',
-      version: PROTOCOL_VERSION,
-      level: LEVEL,
-      features: [],
-      member: this.#member,
-      heartbeat: { intervalMs: settings.heartbeatMs },
-      limits: {
-        window: WINDOW,
-        windowBytes: WINDOW_BYTES,
-        messageBytes: maxMessageBytes,
-        snapshotBytes: SNAPSHOT_BYTES,
-        pageCount: PAGE_COUNT,
-        publishesPerSecond,
-        publishBurst,
-      },
-      ...(expiresInMs < Infinity && { tokenExpiresInMs: Math.max(0, expiresInMs) }),
-    })
+    this.#say(welcomeFrame(settings, sender.member, this.#expiresAtMs - environment.monotonicNow()))
   }
 
   // channels
@@ -337,7 +286,7 @@ export class Session {
       say: (frame) => this.#say(frame),
       send: (frame) => this.#send(frame),
       close: (code, reason) => this.close(code, reason),
-      isCongested: () => this.#isCongested,
+      isCongested: () => this.#outgoing.isCongested,
       wantsPage: (attachment) => {
         this.#pagesWanted.add(attachment)
         this.#schedule()
@@ -348,12 +297,8 @@ export class Session {
 
   // what leaves
 
-  get #isCongested(): boolean {
-    return this.#outgoingBytes + this.#peer.bufferedBytes() > this.#context.settings.limits.maxBufferedBytes
-  }
-
   get #hasRoom(): boolean {
-    return !this.#isCongested && this.#openPageCount < MAX_OPEN_PAGES
+    return !this.#outgoing.isCongested && this.#openPageCount < MAX_OPEN_PAGES
   }
 
   get #isOver(): boolean {
@@ -366,8 +311,7 @@ export class Session {
 
   #send(frame: EncodedFrame): void {
     if (this.#phase === 'ended') return
-    this.#outgoing.push(frame)
-    this.#outgoingBytes += frame.bytes
+    this.#outgoing.add(frame)
     this.#schedule()
   }
 
@@ -380,6 +324,7 @@ export class Session {
     this.#servePages()
     // Only now, so that what these two have said does not ask for another end.
     this.#tick = undefined
+    if (this.#phase === 'ended') return
     this.#flush()
     if (this.#hasRoom) this.drained()
   }
@@ -415,27 +360,8 @@ export class Session {
   }
 
   #flush(): void {
-    const frames = this.#outgoing
-    this.#outgoing = []
-    this.#outgoingBytes = 0
-    for (const text of batchFrames(frames)) this.#peer.send(text)
-    const bytes = this.#peer.bufferedBytes()
-    // Pushes and pages stop at the mark; a peer that asks on and on without reading the answers goes beyond it.
-    const { maxBufferedBytes, maxMessageBytes } = this.#context.settings.limits
-    if (bytes > maxBufferedBytes + WINDOW_BYTES + maxMessageBytes) return this.#terminate()
-    if (bytes === 0 || this.#unsent) return
-    const nowMs = this.#context.environment.monotonicNow()
-    this.#unsent = { bytes, stuckSinceMs: nowMs, checkAtMs: nowMs + STUCK_CHECK_MS }
-    this.#owner.wakeBy(this.#unsent.checkAtMs)
-  }
-
-  #checkUnsent(nowMs: number): void {
-    const before = this.#unsent
-    if (!before || nowMs < before.checkAtMs) return
-    const bytes = this.#peer.bufferedBytes()
-    const stuckSinceMs = bytes < before.bytes ? nowMs : before.stuckSinceMs
-    this.#unsent = bytes > 0 ? { bytes, stuckSinceMs, checkAtMs: nowMs + STUCK_CHECK_MS } : undefined
-    if (bytes > 0 && nowMs - stuckSinceMs >= STUCK_MS) this.close(CLOSE_TOO_MANY, closeReason('too-slow'))
+    if (this.#outgoing.flush(this.#context.environment.monotonicNow()) === 'hopeless') return this.#terminate()
+    this.#owner.wakeBy(this.#outgoing.checkAtMs)
   }
 
   #terminate(): void {
@@ -451,8 +377,8 @@ export class Session {
     this.#attachments.clear()
     this.#pagesWanted.clear()
     this.#early = []
-    if (this.#hello && this.#user)
-      this.#context.producers.leave(this.#hello, this.#user.userId, this, this.#context.environment.monotonicNow())
+    if (this.#hello && this.#line)
+      this.#context.producers.leave(this.#hello, this.#line.user.userId, this, this.#context.environment.monotonicNow())
     this.#owner.ended(this)
   }
 }

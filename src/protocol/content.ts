@@ -36,12 +36,15 @@ export function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
   return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
 }
 
+/** Half a surrogate pair is no character: other languages cannot encode it, and what they kept instead would collide. */
+const isWellFormed = (text: string) => !/\p{Surrogate}/u.test(text)
+
 /** Whether `name` can name a channel. Any text will do, `constructor` too; it is only ever a key of a Map. */
 export function isChannelName(name: string): boolean {
-  return name !== '' && utf8Bytes(name) <= MAX_CHANNEL_BYTES
+  return name !== '' && isWellFormed(name) && utf8Bytes(name) <= MAX_CHANNEL_BYTES
 }
 
 /** Whether `id` can name a message or be an identifier. */
 export function isIdentifier(id: string): boolean {
-  return id !== '' && utf8Bytes(id) <= MAX_ID_BYTES
+  return id !== '' && isWellFormed(id) && utf8Bytes(id) <= MAX_ID_BYTES
 }

@@ -1,0 +1,43 @@
+// `hello` and `welcome`: what a client must say first, and what it is told.
+
+import { type HelloFrame, isIdentifier, PROTOCOL_VERSION, type WelcomeFrame } from 'steadywire/protocol'
+import { PAGE_COUNT, type Settings, SNAPSHOT_BYTES, WINDOW, WINDOW_BYTES } from './options.ts'
+
+/** What this server keeps: positions and history, but no record of what a producer has published. */
+const LEVEL = 1
+const MAX_TOKEN_LENGTH = 16_384
+
+/** Why nothing can be done with `hello`, as the word for a close reason. */
+export function helloFault({ version, producer, token = '' }: HelloFrame): string | undefined {
+  if (version !== PROTOCOL_VERSION) return 'version'
+  if (!isIdentifier(producer)) return 'producer'
+  if (token.length > MAX_TOKEN_LENGTH) return 'token-length'
+  return undefined
+}
+
+/** Whether `again` is `hello` once more, as after a `welcome` that was lost. */
+export function isSameHello(hello: HelloFrame, again: HelloFrame): boolean {
+  return (['version', 'producer', 'generation', 'token'] as const).every((field) => hello[field] === again[field])
+}
+
+export function welcomeFrame({ heartbeatMs, limits }: Settings, member: string, expiresInMs: number): WelcomeFrame {
+  const { maxMessageBytes, publishesPerSecond, publishBurst } = limits
+  return {
+    type: 'welcome',
+    version: PROTOCOL_VERSION,
+    level: LEVEL,
+    features: [],
+    member,
+    heartbeat: { intervalMs: heartbeatMs },
+    limits: {
+      window: WINDOW,
+      windowBytes: WINDOW_BYTES,
+      messageBytes: maxMessageBytes,
+      snapshotBytes: SNAPSHOT_BYTES,
+      pageCount: PAGE_COUNT,
+      publishesPerSecond,
+      publishBurst,
+    },
+    ...(expiresInMs < Infinity && { tokenExpiresInMs: Math.max(0, expiresInMs) }),
+  }
+}
