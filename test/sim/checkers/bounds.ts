@@ -1,0 +1,28 @@
+// G15, G16, G18: one socket in use per client, the outbox within its limits, and no storm: a run that loses nothing but
+// dials without end is broken too.
+
+import type { World } from 'steadywire/testing'
+import { type Checker, violation } from './checker.ts'
+
+/** Dials of one client per virtual minute, at most: the backoff's own pace in a short outage, with room for the hints. */
+const MAX_DIALS_PER_MINUTE = 60
+
+export function bounds(world: World, limits: { maxMessages: number; maxBytes: number }): Checker {
+  return {
+    step(clients) {
+      let inUse = 0
+      for (const link of world.network.links) if (link.isInUse) inUse++
+      if (inUse > clients.length) violation('G18', `${inUse} sockets in use by ${clients.length} clients`)
+      for (const { name, session } of clients) {
+        const { outboxCount, outboxBytes } = session.getStats()
+        if (outboxCount > limits.maxMessages) violation('G15', `${name} holds ${outboxCount} publishes`)
+        if (outboxBytes > limits.maxBytes) violation('G15', `${name} holds ${outboxBytes} bytes`)
+      }
+    },
+    finished(clients) {
+      const minutes = Math.max(1, world.clock.now() / 60_000)
+      const dials = world.network.dialCount / clients.length / minutes
+      if (dials > MAX_DIALS_PER_MINUTE) violation('G16', `${dials.toFixed(1)} dials a minute and client`)
+    },
+  }
+}

@@ -1,0 +1,37 @@
+// G9: between two resets a handler sees strictly consecutive offsets of the log, as they were stored.
+
+import type { Oracle } from '../oracle.ts'
+import type { SimClient } from '../sim-client.ts'
+import { type Checker, violation } from './checker.ts'
+
+export function order(oracle: Oracle): Checker {
+  const seen = new WeakMap<SimClient, Map<string, { epoch: string; offset: number }>>()
+  const of = (client: SimClient) => {
+    let positions = seen.get(client)
+    if (!positions) seen.set(client, (positions = new Map()))
+    return positions
+  }
+  return {
+    received(client, channel, { epoch, offset, id }) {
+      const before = of(client).get(channel)
+      if (before && (before.epoch !== epoch || before.offset + 1 !== offset)) {
+        violation('G9', `${client.name} saw ${channel} ${epoch}:${offset} after ${before.epoch}:${before.offset}`)
+      }
+      const stored = oracle.entry(channel, epoch, offset)
+      if (stored?.id !== id)
+        violation('G9', `${client.name} saw ${id} at ${channel} ${epoch}:${offset}, the log has ${stored?.id}`)
+      of(client).set(channel, { epoch, offset })
+    },
+    reset(client, channel, { position }) {
+      of(client).set(channel, position)
+    },
+    step(clients) {
+      // Nobody reads it any more: the next handler begins anew.
+      for (const client of clients) {
+        for (const channel of of(client).keys()) {
+          if (client.session.getChannelSnapshot(channel).status === 'idle') of(client).delete(channel)
+        }
+      }
+    },
+  }
+}
