@@ -23,21 +23,22 @@ export interface Now {
 }
 
 /** A publish as the application handed it over, its data encoded. */
-export interface PublishRequest {
+export interface Publish {
   readonly channel: string
   readonly id: string
   readonly name: string
   readonly dataText: string
+  /** Refused if the channel has moved past it. */
+  readonly base?: Position
   /** Size of the encoded frame, as the limits count it. */
   readonly bytes: number
   readonly timeoutMs: number
-  readonly base?: Position
 }
 
 export type Input =
   | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
-  | { readonly type: 'publish'; readonly publish: PublishRequest }
+  | { readonly type: 'publish'; readonly publish: Publish }
   | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
   | { readonly type: 'hint'; readonly hint: Hint }

@@ -38,7 +38,7 @@ import {
   touch,
   type Violation,
 } from './session/core.ts'
-import { abort, expirePublishes, onAck, onNack, publish, pump } from './session/publishing.ts'
+import { abort, giveUp, onAck, onNack, publish, pump } from './session/publishing.ts'
 import { attached, behind, closeGap, event, page, reset, tops } from './session/receiving.ts'
 import { type ChannelSnapshot, type ClientSnapshot, IDLE_CHANNEL } from './snapshots.ts'
 
@@ -52,13 +52,7 @@ export interface Stats {
   /** Sessions that became live, and those after the first. */
   readonly connects: number
   readonly reconnects: number
-  /** Publishes: taken in, and how they ended. */
-  readonly published: number
-  readonly acknowledged: number
-  readonly rejected: number
-  readonly unknown: number
-  /** Messages handed over, and arrivals that were seen before. */
-  readonly received: number
+  /** Arrivals that were seen before, and left out. */
   readonly duplicates: number
   /** Holes in the offsets that had to be fetched, and new starts. */
   readonly gaps: number
@@ -105,94 +99,74 @@ export function createSession(settings: Settings, random: () => number, createId
   }
 }
 
-function handle(core: Core, input: Input): void {
-  switch (input.type) {
-    case 'connect':
-    case 'disconnect':
-    case 'retry':
-      return trigger(core, input.type)
-    case 'close':
-      core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + input.drainMs)
-      return
-    case 'publish':
-      if (publish(core, input.publish)) attach(core, channelRecord(core, input.publish.channel))
-      return
-    case 'abort':
-      return abort(core, input.id)
-    case 'subscribe':
-      return subscribe(core, input.channel)
-    case 'unsubscribe':
-      return unsubscribe(core, input.channel)
-    case 'hint':
-      return hinted(core, input.hint)
-    case 'authorized':
-      return authorized(core, input)
-    case 'denied':
-      return denied(core, input)
-    case 'wake':
-      return
-  }
-  if (!isCurrent(core, input.socketId)) return
-  switch (input.type) {
-    case 'socket.opened':
-      return opened(core)
-    case 'socket.frames':
-      core.counters.unknownFrames += input.unknownCount
-      return receive(core, input.socketId, input.frames)
-    case 'socket.malformed':
-      return violated(core, 'a message that cannot be read')
-    case 'socket.ended':
-      return ended(core, input)
-  }
+type OnInput = { readonly [T in Input['type']]: (core: Core, input: Extract<Input, { type: T }>) => void }
+
+const ON_INPUT: OnInput = {
+  connect: (core) => trigger(core, 'connect'),
+  disconnect: (core) => trigger(core, 'disconnect'),
+  retry: (core) => trigger(core, 'retry'),
+  close(core, { drainMs }) {
+    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + drainMs)
+  },
+  publish(core, input) {
+    if (publish(core, input.publish)) attach(core, channelRecord(core, input.publish.channel))
+  },
+  abort: (core, { id }) => abort(core, id),
+  subscribe,
+  unsubscribe,
+  hint: hinted,
+  wake() {},
+  authorized,
+  denied,
+  'socket.opened': opened,
+  'socket.frames': receive,
+  'socket.malformed': (core) => violated(core, 'a message that cannot be read'),
+  'socket.ended': ended,
 }
 
-function receive(core: Core, socketId: number, frames: readonly ServerFrame[]): void {
+function handle(core: Core, input: Input): void {
+  if ('socketId' in input && !isCurrent(core, input.socketId)) return
+  const handler: (core: Core, input: never) => void = ON_INPUT[input.type]
+  handler(core, input as never)
+}
+
+type OnFrame = {
+  readonly [T in ServerFrame['type']]: (core: Core, frame: Extract<ServerFrame, { type: T }>) => Violation | void
+}
+
+const ON_FRAME: OnFrame = {
+  welcome: welcomed,
+  attached,
+  denied: onDenied,
+  detached: onDetached,
+  reset,
+  ack: onAck,
+  nack: onNack,
+  event,
+  page,
+  behind,
+  ping: pinged,
+  pong(core, frame) {
+    const askedAt = ponged(core, frame)
+    if (askedAt) tops(core, frame, askedAt)
+  },
+  error(core, frame) {
+    core.effects.push({ type: 'error', error: peerError(frame) })
+  },
+}
+
+/** What a server may say before it has said welcome. */
+const GREETINGS: readonly string[] = ['welcome', 'error', 'ping']
+
+function receive(core: Core, { socketId, frames, unknownCount }: Extract<Input, { type: 'socket.frames' }>): void {
+  core.counters.unknownFrames += unknownCount
   for (const frame of frames) {
     // A frame may have ended the socket that it came on, and with it the ones after it.
     if (!isCurrent(core, socketId)) return
-    const isGreeting = frame.type === 'welcome' || frame.type === 'error' || frame.type === 'ping'
-    const violation = sends(core) || isGreeting ? receiveFrame(core, frame) : `${frame.type} before the greeting`
+    const handler: (core: Core, frame: never) => Violation | void = ON_FRAME[frame.type]
+    const isInTime = sends(core) || GREETINGS.includes(frame.type)
+    const violation = isInTime ? handler(core, frame as never) : `${frame.type} before welcome`
     if (violation) violated(core, violation)
-  }
-}
-
-function receiveFrame(core: Core, frame: ServerFrame): Violation {
-  switch (frame.type) {
-    case 'welcome':
-      return welcomed(core, frame)
-    case 'attached':
-      return attached(core, frame)
-    case 'denied':
-      onDenied(core, frame)
-      return
-    case 'detached':
-      onDetached(core, frame)
-      return
-    case 'reset':
-      return reset(core, frame)
-    case 'ack':
-      return onAck(core, frame)
-    case 'nack':
-      return onNack(core, frame)
-    case 'event':
-      event(core, frame)
-      return
-    case 'page':
-      return page(core, frame)
-    case 'behind':
-      behind(core, frame)
-      return
-    case 'ping':
-      pinged(core, frame.n)
-      return
-    case 'pong': {
-      const askedAt = ponged(core, frame)
-      if (askedAt) tops(core, frame, askedAt)
-      return
-    }
-    case 'error':
-      core.effects.push({ type: 'error', error: peerError(frame) })
-      return
   }
 }
 
@@ -205,7 +179,7 @@ function lookAfter(core: Core): void {
   const { now, outbox } = core
   watchDrain(core)
   phaseDue(core)
-  expirePublishes(core)
+  giveUp(core, outbox.expire(now.awakeMs), 'timeout')
   if (now.awakeMs >= core.sweepAtMs) sweep(core)
   if (now.elapsedMs >= core.staleAtMs) expireFreshness(core)
   if (core.closeDueAtMs !== Infinity && (now.awakeMs >= core.closeDueAtMs || outbox.count === 0)) {
@@ -252,7 +226,7 @@ function expireFreshness(core: Core): void {
 function channelSnapshot(core: Core, record: ChannelRecord | undefined): ChannelSnapshot {
   if (!record) return IDLE_CHANNEL
   if (record.snapshot) return record.snapshot
-  const { status, inbox, freshness, name, lastError } = record
+  const { status, inbox, freshness, pending, lastError } = record
   const fresh = isFresh(core, record)
   if (fresh) core.staleAtMs = Math.min(core.staleAtMs, freshUntilMs(core, record))
   record.snapshot = {
@@ -260,7 +234,7 @@ function channelSnapshot(core: Core, record: ChannelRecord | undefined): Channel
     fresh: core.heartbeatMs === Infinity ? null : fresh,
     syncedAtMs: freshness.syncedAt?.wallMs ?? null,
     position: inbox.position,
-    pending: core.outbox.pendingCount(name),
+    pending,
     invalid: 0,
     lastError,
   }

@@ -22,15 +22,15 @@ import {
 import { refuseWaiting } from './publishing.ts'
 
 /** One reader more. */
-export function subscribe(core: Core, name: string): void {
-  const record = channelRecord(core, name)
+export function subscribe(core: Core, { channel }: { readonly channel: string }): void {
+  const record = channelRecord(core, channel)
   record.readers++
   attach(core, record)
 }
 
 /** One reader less; the last one leaves the channel lingering. */
-export function unsubscribe(core: Core, name: string): void {
-  const record = channelRecord(core, name)
+export function unsubscribe(core: Core, { channel }: { readonly channel: string }): void {
+  const record = channelRecord(core, channel)
   record.readers--
   if (record.readers > 0) return
   record.readUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
@@ -40,7 +40,7 @@ export function unsubscribe(core: Core, name: string): void {
 function wish(core: Core, record: ChannelRecord): Grant[] {
   const want: Grant[] = []
   if (record.readers > 0 || record.readUntilMs > core.now.awakeMs) want.push('read')
-  if (core.outbox.pendingCount(record.name) > 0 || record.writeUntilMs > core.now.awakeMs) want.push('write')
+  if (record.pending > 0 || record.writeUntilMs > core.now.awakeMs) want.push('write')
   return want
 }
 

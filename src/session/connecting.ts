@@ -22,10 +22,10 @@ import {
   retryAfterMs,
 } from '../protocol/close-codes.ts'
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
-import type { PongFrame, WelcomeFrame } from '../protocol/frames.ts'
+import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import { attach, leaveAll, loseAttachments } from './attaching.ts'
 import { type Core, send, type Violation } from './core.ts'
-import { abandonAll, loseUnanswered } from './publishing.ts'
+import { giveUp } from './publishing.ts'
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000
@@ -58,10 +58,10 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
   if (before.phase === 'authorizing' && next.phase !== 'opening') core.effects.push({ type: 'authorize.cancel' })
   const wasLive = PHASES[before.phase].sends
   if (next.phase === 'closed') {
-    abandonAll(core)
+    giveUp(core, core.outbox.releaseAll(), 'closed')
     leaveAll(core)
   } else if (wasLive && !PHASES[next.phase].sends) {
-    loseUnanswered(core)
+    giveUp(core, core.outbox.releaseUnanswered(), 'connection-lost')
     loseAttachments(core)
   }
   enter(core, wasLive)
@@ -98,7 +98,7 @@ function enter(core: Core, wasLive: boolean): void {
       send(core, { type: 'ping', n: core.ping.n })
       break
     case 'waiting':
-      if (attempt >= settings.backoff.maxAttempts) return giveUp(core)
+      if (attempt >= settings.backoff.maxAttempts) return stopTrying(core)
       core.timerAtMs =
         now.elapsedMs +
         backoffDelayMs(
@@ -115,7 +115,7 @@ function enter(core: Core, wasLive: boolean): void {
   show(core)
 }
 
-function giveUp(core: Core): void {
+function stopTrying(core: Core): void {
   trigger(core, 'rejected', { ...core.connection.cause, ...causeOf('gave-up') })
 }
 
@@ -173,7 +173,7 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
     Math.min(core.settings.heartbeat.intervalMs, frame.heartbeat.intervalMs || Infinity),
   )
   core.ping = { n: core.ping.n, askedAt: core.now, isAnswered: true }
-  core.stalled = { bytes: 0, sinceMs: core.now.awakeMs }
+  core.undrainedBytes = 0
   trigger(core, 'welcomed')
   for (const record of core.channels.values()) attach(core, record)
   return undefined
@@ -223,7 +223,7 @@ export function phaseDueInMs(core: Core): number {
 }
 
 /** The server asks: answer, and ask too if that is overdue. In a hidden page the server's questions keep the pace. */
-export function pinged(core: Core, n: number): void {
+export function pinged(core: Core, { n }: PingFrame): void {
   send(core, { type: 'pong', n })
   phaseDue(core)
 }
@@ -248,7 +248,7 @@ export function probe(core: Core): void {
 }
 
 /** The platform says something about the page or the network. */
-export function hinted(core: Core, hint: Hint): void {
+export function hinted(core: Core, { hint }: { readonly hint: Hint }): void {
   if (hint === 'hidden' || hint === 'frozen') return
   if (core.connection.phase !== 'waiting') return probe(core)
   // Never below what the server asked for: a hint must not defeat a refusal.
@@ -263,15 +263,14 @@ export function hinted(core: Core, hint: Hint): void {
 
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
-  const { now, stalled, settings } = core
+  const { now, undrainedBytes, settings } = core
   if (!PHASES[core.connection.phase].sends) return
-  if (now.bufferedBytes === 0 || now.bufferedBytes < stalled.bytes) {
+  core.undrainedBytes = now.bufferedBytes
+  if (undrainedBytes === 0 || now.bufferedBytes < undrainedBytes) {
+    core.drainedAtMs = now.awakeMs
     // The answer to a ping is due once what was queued before it has left.
-    if (stalled.bytes > 0 && core.connection.phase === 'probing')
+    if (undrainedBytes > 0 && core.connection.phase === 'probing')
       core.timerAtMs = now.awakeMs + settings.heartbeat.timeoutMs
-    core.stalled = { bytes: now.bufferedBytes, sinceMs: now.awakeMs }
-  } else if (stalled.bytes === 0) core.stalled = { bytes: now.bufferedBytes, sinceMs: now.awakeMs }
-  else if (now.awakeMs - stalled.sinceMs >= settings.heartbeat.timeoutMs)
+  } else if (now.awakeMs - core.drainedAtMs >= settings.heartbeat.timeoutMs)
     lose(core, causeOf('connection-lost'), 'retry')
-  else core.stalled = { bytes: now.bufferedBytes, sinceMs: stalled.sinceMs }
 }

@@ -44,6 +44,8 @@ export interface ChannelRecord {
   fetch: { readonly request: number; readonly askedAt: Now } | null
   /** The server has named a top that pushing should have brought by then; awake time. */
   gapDueAtMs: number
+  /** Publishes that have not settled. */
+  pending: number
   lastError: RealtimeError | null
   snapshot: ChannelSnapshot | null
 }
@@ -55,11 +57,6 @@ export interface Counters {
   gaps: number
   resets: number
   unknownFrames: number
-  published: number
-  acknowledged: number
-  rejected: number
-  unknown: number
-  received: number
 }
 
 export interface Core {
@@ -93,8 +90,9 @@ export interface Core {
   /** No channel stops being fresh before this; elapsed time. */
   staleAtMs: number
   ping: { readonly n: number; readonly askedAt: Now; readonly isAnswered: boolean }
-  /** Since when the socket's buffer has not shrunk, and how large it was. */
-  stalled: { readonly bytes: number; readonly sinceMs: number }
+  /** What waited in the socket at the last look, and when some of it last left; awake time. */
+  undrainedBytes: number
+  drainedAtMs: number
   /** Smoothed round trip of pings; 0 before the first. */
   roundTripMs: number
   heartbeatMs: number
@@ -128,18 +126,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     createId,
     outbox: new Outbox(settings.outbox),
     channels: new Map(),
-    counters: {
-      connects: 0,
-      duplicates: 0,
-      gaps: 0,
-      resets: 0,
-      unknownFrames: 0,
-      published: 0,
-      acknowledged: 0,
-      rejected: 0,
-      unknown: 0,
-      received: 0,
-    },
+    counters: { connects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
     now: START,
     connection: IDLE,
@@ -154,7 +141,8 @@ export function createCore(settings: Settings, random: () => number, createId: (
     sweepAtMs: Infinity,
     staleAtMs: Infinity,
     ping: { n: 0, askedAt: START, isAnswered: true },
-    stalled: { bytes: 0, sinceMs: 0 },
+    undrainedBytes: 0,
+    drainedAtMs: 0,
     roundTripMs: 0,
     heartbeatMs: settings.heartbeat.intervalMs,
     limits: NO_LIMITS,
@@ -182,6 +170,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       epoch: '',
       fetch: null,
       gapDueAtMs: Infinity,
+      pending: 0,
       lastError: null,
       snapshot: null,
     }

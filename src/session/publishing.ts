@@ -7,80 +7,72 @@
 
 import { PHASES } from '../connection/phases.ts'
 import type { Released } from '../delivery/outbox.ts'
-import type { PublishRequest, Receipt } from '../effects.ts'
+import type { Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { AckFrame, NackFrame } from '../protocol/frames.ts'
-import {
-  awaitAnswer,
-  type ChannelRecord,
-  channelRecord,
-  type Core,
-  send,
-  sweepAt,
-  touch,
-  type Violation,
-} from './core.ts'
+import { awaitAnswer, channelRecord, type Core, send, sweepAt, touch, type Violation } from './core.ts'
 
 /** No more than this is left waiting in the socket: what is still here can be given up, and a ping is not stuck behind it. */
 const MAX_UNDRAINED_BYTES = 32_768
 
 /** Takes a publish in, or settles it at once. Tells which. */
-export function publish(core: Core, request: PublishRequest): boolean {
-  core.counters.published++
-  const refusal = refusalOf(core, request)
+export function publish(core: Core, request: Publish): boolean {
+  const { connection, closeDueAtMs, settings, outbox, now } = core
+  const refusal =
+    !PHASES[connection.phase].accepts || closeDueAtMs < Infinity
+      ? 'closed'
+      : request.bytes > settings.maxFrameBytes
+        ? 'frame-too-large'
+        : outbox.offer(request, now.awakeMs)
+          ? undefined
+          : 'outbox-full'
   if (refusal) settle(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
-  else touch(core, channelRecord(core, request.channel))
+  else {
+    const record = channelRecord(core, request.channel)
+    record.pending++
+    touch(core, record)
+  }
   return !refusal
 }
 
-function refusalOf(core: Core, request: PublishRequest): ErrorCode | undefined {
-  if (!PHASES[core.connection.phase].accepts || core.closeDueAtMs !== Infinity) return 'closed'
-  if (request.bytes > core.settings.maxFrameBytes) return 'frame-too-large'
-  return core.outbox.offer(request, core.now.awakeMs) ? undefined : 'outbox-full'
-}
-
-/** Sends what may be sent: channels take turns, within the server's window and a nearly empty socket. */
+/** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  const ready = core.outbox.waitingChannels().filter((name) => canWrite(core.channels.get(name)))
-  while (ready.length > 0) {
-    for (const channel of [...ready]) {
-      if (core.now.bufferedBytes + core.stepBytes >= MAX_UNDRAINED_BYTES) return
-      const head = core.outbox.next(channel)
-      if (head && head.bytes > core.limits.messageBytes) {
-        abort(core, head.id, 'frame-too-large')
-        continue
-      }
-      const next = core.outbox.take(channel, core.limits, core.now.awakeMs)
-      if (!next) {
-        ready.splice(ready.indexOf(channel), 1)
-        continue
-      }
-      const { id, name, dataText, base, bytes } = next.publish
-      send(core, { type: 'pub', channel, sequence: next.sequence, id, name, dataText, ...(base && { base }) })
-      core.stepBytes += bytes
-      awaitAnswer(core)
+  const { outbox, limits, now } = core
+  for (const { bytes, timeoutMs, ...publish } of outbox.waiting((channel) => canWrite(core, channel))) {
+    if (bytes > limits.messageBytes) {
+      abort(core, publish.id, 'frame-too-large')
+      continue
     }
+    if (now.bufferedBytes + core.stepBytes >= MAX_UNDRAINED_BYTES) return
+    const sequence = outbox.take(publish.id, limits, now.awakeMs)
+    if (!sequence) return
+    send(core, { type: 'pub', sequence, ...publish })
+    core.stepBytes += bytes
+    awaitAnswer(core)
   }
 }
 
-function canWrite(record: ChannelRecord | undefined): boolean {
-  return record !== undefined && record.epoch !== '' && record.granted.includes('write')
+function canWrite(core: Core, channel: string): boolean {
+  return channelRecord(core, channel).granted.includes('write')
 }
 
 export function onAck(core: Core, { channel, sequence, offset }: AckFrame): Violation {
-  const publish = core.outbox.answer(channel, sequence)
-  if (publish === 'never-sent') return 'an acknowledgement of what was never sent'
-  if (typeof publish === 'string') return undefined
-  const { epoch } = channelRecord(core, channel)
-  leave(core, publish, { id: publish.id, epoch, offset })
-  return undefined
+  return answered(core, channel, sequence, ({ id }) => ({ id, epoch: channelRecord(core, channel).epoch, offset }))
 }
 
 export function onNack(core: Core, { channel, sequence, code, message }: NackFrame): Violation {
+  return answered(core, channel, sequence, () => new RealtimeError(nackCode(code), { outcome: 'rejected', message }))
+}
+
+function answered(
+  core: Core,
+  channel: string,
+  sequence: number,
+  result: (publish: Publish) => Receipt | RealtimeError,
+): Violation {
   const publish = core.outbox.answer(channel, sequence)
-  if (publish === 'never-sent') return 'a refusal of what was never sent'
-  if (typeof publish === 'string') return undefined
-  leave(core, publish, new RealtimeError(nackCode(code), { outcome: 'rejected', message }))
+  if (publish === 'never-sent') return 'an answer to what was never sent'
+  if (publish !== 'settled') leave(core, publish, result(publish))
   return undefined
 }
 
@@ -98,44 +90,34 @@ export function abort(core: Core, id: string, code: ErrorCode = 'aborted'): void
   if (released) giveUp(core, [released], code)
 }
 
-/** Publishes whose time is up. */
-export function expirePublishes(core: Core): void {
-  giveUp(core, core.outbox.expire(core.now.awakeMs), 'timeout')
-}
-
 /** The channel may not be written: what was never sent is refused for good. */
 export function refuseWaiting(core: Core, channel: string, code: ErrorCode): void {
-  giveUp(core, core.outbox.releaseWaiting(channel), code)
+  giveUp(
+    core,
+    core.outbox.releaseAll((publish, wasSent) => publish.channel === channel && !wasSent),
+    code,
+  )
 }
 
-/** The socket is gone, and with it every answer that was still to come. */
-export function loseUnanswered(core: Core): void {
-  giveUp(core, core.outbox.releaseUnanswered(), 'connection-lost')
-}
-
-/** The client is closing: everything settles now. */
-export function abandonAll(core: Core): void {
-  giveUp(core, core.outbox.releaseAll(), 'closed')
-}
-
-function giveUp(core: Core, all: readonly Released[], code: ErrorCode): void {
+/** Settles what has left the outbox unanswered: rejected if it was never sent, else unknown. */
+export function giveUp(core: Core, all: readonly Released[], code: ErrorCode): void {
   for (const { publish, wasSent } of all) {
     leave(core, publish, new RealtimeError(code, { outcome: wasSent ? 'unknown' : 'rejected' }))
   }
 }
 
 /** A publish has left the outbox, one way or another. */
-function leave(core: Core, publish: PublishRequest, result: Receipt | RealtimeError): void {
-  settle(core, publish, result)
-  if (core.outbox.count === 0) core.effects.push({ type: 'drained' })
-}
-
-function settle(core: Core, { id, channel }: PublishRequest, result: Receipt | RealtimeError): void {
-  core.counters[result instanceof RealtimeError ? (result.outcome ?? 'rejected') : 'acknowledged']++
-  core.effects.push({ type: 'settle', id, result })
-  const record = channelRecord(core, channel)
+function leave(core: Core, publish: Publish, result: Receipt | RealtimeError): void {
+  const record = channelRecord(core, publish.channel)
+  record.pending--
   // The next publish is likely: what it needs is kept for a moment.
   record.writeUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
   sweepAt(core, record.writeUntilMs)
   touch(core, record)
+  settle(core, publish, result)
+  if (core.outbox.count === 0) core.effects.push({ type: 'drained' })
+}
+
+function settle(core: Core, { id }: Publish, result: Receipt | RealtimeError): void {
+  core.effects.push({ type: 'settle', id, result })
 }

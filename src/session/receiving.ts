@@ -107,7 +107,6 @@ export function page(core: Core, frame: PageFrame): Violation {
 function deliver(core: Core, record: ChannelRecord, event: LogEvent, replayed: boolean): void {
   const { offset, id, name, data, sender, storedAtMs } = event
   const { epoch } = record.inbox.position as Position
-  core.counters.received++
   record.freshness.moved(record.inbox)
   core.effects.push({
     type: 'message',

@@ -43,10 +43,11 @@ export class SimClient {
     const session = createSession(settings, environment.random, environment.createId)
     this.session = {
       ...session,
-      step(input, now) {
+      step: (input, now) => {
         const before = session.getSnapshot().status
         const effects = session.step(input, now)
         trace.step(world.clock.now(), name, input, before, session.getSnapshot(), effects)
+        for (const checker of checkers) checker.stepped?.(this)
         return effects
       },
     }

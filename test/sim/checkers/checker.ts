@@ -9,6 +9,8 @@ export interface Checker {
   received?(client: SimClient, channel: string, message: Message): void
   reset?(client: SimClient, channel: string, reset: Reset): void
   settled?(client: SimClient, published: Published | undefined, result: Receipt | RealtimeError): void
+  /** After every step of a client's session. */
+  stepped?(client: SimClient): void
   /** After every event of the world. */
   step?(clients: readonly SimClient[]): void
   /** At the end, when all faults are over and the world has had its time. */

@@ -25,12 +25,10 @@ export function order(oracle: Oracle): Checker {
     reset(client, channel, { position }) {
       of(client).set(channel, position)
     },
-    step(clients) {
+    stepped(client) {
       // Nobody reads it any more: the next handler begins anew.
-      for (const client of clients) {
-        for (const channel of of(client).keys()) {
-          if (client.session.getChannelSnapshot(channel).status === 'idle') of(client).delete(channel)
-        }
+      for (const channel of of(client).keys()) {
+        if (client.session.getChannelSnapshot(channel).status === 'idle') of(client).delete(channel)
       }
     },
   }
