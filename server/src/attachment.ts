@@ -22,7 +22,7 @@ import {
 } from 'steadywire/protocol'
 import type { Channel, RingEvent, Subscriber } from './channels.ts'
 import type { Context } from './context.ts'
-import { askHook, Refusal } from './hooks.ts'
+import { askHook, isRefusal } from './hooks.ts'
 import { PAGE_COUNT } from './options.ts'
 import { type PublishLine, PublishQueue } from './publishing.ts'
 import type { AttachAnswer, LogExtent, PageAnswer } from './store/store.ts'
@@ -165,7 +165,7 @@ export class Attachment implements Subscriber {
         settings.hookTimeoutMs,
         (answered) => authorize({ user: this.#line.user, channel: this.channel, action }, answered),
         (answer) => {
-          if ('error' in answer) hasFailed ||= !(answer.error instanceof Refusal)
+          if ('error' in answer) hasFailed ||= !isRefusal(answer.error)
           // Nothing but true is a yes: a forgotten `return` or `await` must not open a channel.
           else if (answer.answer === true) granted.add(action)
           openCount--

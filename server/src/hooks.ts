@@ -57,6 +57,11 @@ export class Refusal extends Error {
   }
 }
 
+/** Tells whether a hook threw a refusal, also one that another copy of this package made. */
+export function isRefusal(error: unknown): error is Refusal {
+  return error instanceof Error && error.name === 'Refusal' && 'code' in error
+}
+
 /**
  * A refusal for a hook to throw: `throw reject('invalid', 'A title has at most 80 characters.')`.
  *
@@ -105,7 +110,7 @@ export function askHook<Answer>(
     if (isAnswered) return
     isAnswered = true
     cancelTimer()
-    if ('error' in answer && !(answer.error instanceof Refusal)) environment.reportError(answer.error)
+    if ('error' in answer && !isRefusal(answer.error)) environment.reportError(answer.error)
     done(answer)
   }
   try {

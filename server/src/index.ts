@@ -16,6 +16,7 @@ export {
   type HookAnswer,
   hookOf,
   type Hooks,
+  isRefusal,
   type PublishQuery,
   Refusal,
   reject,

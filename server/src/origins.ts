@@ -33,9 +33,9 @@ export function isAllowedOrigin(
   return from !== undefined && (from.host === host?.toLowerCase() || LOCAL_HOSTS.has(from.hostname))
 }
 
-/** Undefined for anything but a scheme and a host: `null`, `*`, a path. */
+/** Undefined for anything but a scheme and a host: `null`, a path, a pattern. */
 function originOf(text: string): URL | undefined {
-  if (!URL.canParse(text)) return undefined
+  if (text.includes('*') || !URL.canParse(text)) return undefined
   const url = new URL(text)
-  return url.origin !== 'null' && url.pathname === '/' && !url.search && !url.hash ? url : undefined
+  return url.origin !== 'null' && url.href === `${url.origin}/` ? url : undefined
 }

@@ -17,7 +17,7 @@ import {
 } from 'steadywire/protocol'
 import { type Fault, isFault, newEvent } from './content.ts'
 import type { Context } from './context.ts'
-import { askHook, type HookAnswer, Refusal, type User } from './hooks.ts'
+import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { WINDOW, WINDOW_BYTES } from './options.ts'
 import type { NewEvent } from './store/store.ts'
 
@@ -112,7 +112,7 @@ export class PublishQueue {
 
   #hooked(head: Queued, answer: HookAnswer<unknown>): void {
     if (this.#isEnded) return
-    if ('error' in answer) return this.#refuse(head, answer.error instanceof Refusal ? answer.error : TROUBLE)
+    if ('error' in answer) return this.#refuse(head, isRefusal(answer.error) ? answer.error : TROUBLE)
     const content = this.#content(head.frame, answer.answer === undefined ? head.frame.data : answer.answer)
     if (!isFault(content)) return this.#append(head, content)
     // The hook made of good content what cannot be stored.

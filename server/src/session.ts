@@ -33,7 +33,7 @@ import { Attachment, type Line } from './attachment.ts'
 import type { Context } from './context.ts'
 import type { Cancel } from './environment.ts'
 import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
-import { askHook, type HookAnswer, Refusal, type User } from './hooks.ts'
+import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
 import { PublishWindow } from './publishing.ts'
 import { encode } from './wire.ts'
@@ -216,7 +216,7 @@ export class Session {
       if (!answer.answer) return this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
       return this.#enter(hello, answer.answer)
     }
-    if (!(answer.error instanceof Refusal)) return this.close(CLOSE_UNAVAILABLE, closeReason('authentication'))
+    if (!isRefusal(answer.error)) return this.close(CLOSE_UNAVAILABLE, closeReason('authentication'))
     const isForbidden = answer.error.code === 'forbidden'
     if (isForbidden) return this.close(CLOSE_FORBIDDEN, closeReason('forbidden'))
     this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
