@@ -56,7 +56,7 @@ export interface SessionOwner {
 }
 
 const MAX_OPEN_PINGS = 64
-/** Pages of one connection that are read at a time. */
+/** Pages of one connection that are read at a time, and in one tick. */
 const MAX_OPEN_PAGES = 4
 
 const readFrame = createClientFrameReader()
@@ -347,9 +347,11 @@ export class Session {
     })
   }
 
+  /** A few pages per tick, so that one connection's hunger is not everyone's wait. */
   #servePages(): void {
+    let servedCount = 0
     for (const attachment of this.#pagesWanted) {
-      if (!this.#hasRoom) return
+      if (!this.#hasRoom || servedCount++ === MAX_OPEN_PAGES) return
       this.#pagesWanted.delete(attachment)
       this.#openPageCount++
       attachment.servePage(() => {

@@ -259,8 +259,8 @@ test('names of one connection are told apart, whatever they are', () => {
 
 test('a message of 64 KiB is dealt with in a few milliseconds, whatever it holds', () => {
   const stage = new Stage()
-  const client = stage.connect()
-  for (let i = 0; i < 500; i++) client.attach(`channel-${i}`, i)
+  const names = Array.from({ length: 500 }, (_, i) => `channel-${i}`)
+  for (const name of names) for (let i = 0; i < 5; i++) stage.publish(name, 'x'.repeat(10_000))
   const fill = (frame: (i: number) => object) => {
     const frames: string[] = []
     for (let length = 0; length < 65_000; length += (frames.at(-1)?.length ?? 0) + 1)
@@ -274,28 +274,40 @@ test('a message of 64 KiB is dealt with in a few milliseconds, whatever it holds
       type: 'fetch',
       channel: `channel-${i % 500}`,
       request: i,
-      position: { epoch: 'e', offset: 0 },
+      position: { epoch: `e${1 + (i % 500)}`, offset: 0 },
       count: 9,
     })),
-    fill((i) => ({ type: 'unsub', channel: `channel-${i}`, request: i })),
+    fill((i) => ({ type: 'unsub', channel: names[i % 500], request: i })),
+    JSON.stringify(names.slice(0, 64).map((_, n) => ({ type: 'ping', n }))),
     fill((i) => ({ type: 'sub', channel: '', request: i, want: ['read'] })),
     deep(32_500),
     pubOf(deep(32_500)),
     pubOf(`[${'[],'.repeat(21_000)}[]]`),
   ]
-  const fastestMs = (text: string) => {
-    const times = Array.from({ length: 5 }, () => {
-      const one = stage.connect()
-      one.attach('a')
+  // How long nobody else was served: the reading, and one of the ticks that followed. The middle one, because
+  // the longest of many is the machine's.
+  let ticksMs: number[] = []
+  const { soon } = stage.environment
+  stage.environment.soon = (run) =>
+    soon(() => {
       const startMs = performance.now()
-      one.write(text)
-      const tookMs = performance.now() - startMs
-      one.leave()
-      return tookMs
+      run()
+      ticksMs.push(performance.now() - startMs)
     })
-    return Math.min(...times)
+  const stalledMs = (text: string) => {
+    const one = stage.attach('a')
+    names.forEach((channel, i) => one.attach(channel, i))
+    ticksMs = []
+    const startMs = performance.now()
+    one.write(text)
+    const tookMs = performance.now() - startMs
+    one.leave()
+    const tickMs = ticksMs.sort((a, b) => a - b)[Math.floor(ticksMs.length / 2)] ?? 0
+    return tookMs - ticksMs.reduce((sum, ms) => sum + ms, 0) + tickMs
   }
-  // The fastest of five, because what is measured is the work and not the machine. The stage itself reads every answer
-  // back, which takes as long again.
-  for (const text of worst) expect(fastestMs(text), text.slice(0, 40)).toBeLessThan(15)
+  // The fastest of five for the same reason. The stage reads every answer back, which takes as long again.
+  for (const text of worst) {
+    const fastestMs = Math.min(...Array.from({ length: 5 }, () => stalledMs(text)))
+    expect(fastestMs, text.slice(0, 40)).toBeLessThan(15)
+  }
 })
