@@ -29,6 +29,7 @@ if (!window.Steadywire) {
 } else {
   room = join()
 }
+if (!room) for (const control of [stay, ...composer.elements]) control.disabled = true
 
 function join() {
   // What a person wrote is worth more than a minute of patience: it waits ten before it counts as not sent.
@@ -81,7 +82,7 @@ function say({ mood, text, spoken = text, synced = '', retry: canRetry = false }
 composer.addEventListener('submit', (event) => {
   event.preventDefault()
   const written = text.value.trim()
-  if (!room || written === '' || written.length > MAX_CHARACTERS) return
+  if (written === '' || written.length > MAX_CHARACTERS) return
   text.value = ''
   fitText()
   follow = true

@@ -1,0 +1,76 @@
+// What `npm start` serves, and what it says when it cannot.
+
+import { type IncomingMessage, request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type ExamplesServer, startExamples } from '../support/examples-server.ts'
+
+let server: ExamplesServer
+
+beforeAll(async () => {
+  server = await startExamples()
+})
+
+afterAll(() => server.stop())
+
+test.each([
+  ['/', 'text/html; charset=utf-8'],
+  ['/theme.css', 'text/css; charset=utf-8'],
+  ['/icon.svg', 'image/svg+xml'],
+  ['/vanilla-chat/', 'text/html; charset=utf-8'],
+  ['/vanilla-chat/chat.js', 'text/javascript; charset=utf-8'],
+  ['/dist/steadywire.global.js', 'text/javascript; charset=utf-8'],
+])('%s is served, and never cached', async (path, type) => {
+  const answer = await get(path)
+  expect(answer.statusCode).toBe(200)
+  expect(answer.headers).toMatchObject({ 'content-type': type, 'cache-control': 'no-store' })
+})
+
+test('a folder without its slash leads to the page', async () => {
+  const answer = await get('/vanilla-chat')
+  expect(answer.statusCode).toBe(308)
+  expect(answer.headers.location).toBe('/vanilla-chat/')
+})
+
+test.each(['/nothing', '/../package.json', '/..%2fpackage.json', '/dist/..%2f..%2fpackage.json', '/.hidden', '/dist'])(
+  '%s is not there',
+  async (path) => {
+    expect((await get(path)).statusCode).toBe(404)
+  },
+)
+
+// A browser would take `//vanilla-chat/` in a redirect for another host.
+test.each(['/%2Fvanilla-chat', '//vanilla-chat'])('%s redirects nowhere', async (path) => {
+  expect((await get(path)).headers.location).toBeUndefined()
+})
+
+test.each(['/%zz', '/%00'])('%s cannot be read', async (path) => {
+  expect((await get(path)).statusCode).toBe(400)
+})
+
+test('nothing can be written', async () => {
+  expect((await get('/', 'POST')).statusCode).toBe(405)
+})
+
+describe('what stops it is said with the way out', () => {
+  test('a port that is in use', async () => {
+    await expect(startExamples(server.port)).rejects.toThrow(
+      `Port ${server.port} is in use. Stop what uses it, or choose another one: PORT=${server.port + 1} npm start`,
+    )
+  })
+
+  test('a port that is none', async () => {
+    await expect(startExamples(99_999)).rejects.toThrow('PORT must be a number from 0 to 65535, not 99999.')
+  })
+})
+
+// Not `fetch`, which tidies a path up before it is sent.
+function get(path: string, method = 'GET'): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ host: '127.0.0.1', port: server.port, path, method, agent: false }, (answer) => {
+      answer.resume()
+      resolve(answer)
+    })
+    asked.on('error', reject)
+    asked.end()
+  })
+}
