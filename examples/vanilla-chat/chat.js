@@ -74,7 +74,13 @@ function say({ mood, text, spoken = text, synced = '', retry: canRetry = false }
   at('words').textContent = text
   at('synced').textContent = synced
   if (at('spoken').textContent !== spoken) at('spoken').textContent = spoken
+  if (!canRetry) keepFocus(retry)
   retry.hidden = !canRetry
+}
+
+// A button that goes away must not take the keyboard's place on the page with it.
+function keepFocus(button) {
+  if (document.activeElement === button) log.focus({ preventScroll: true })
 }
 
 // The composer.
@@ -106,6 +112,9 @@ function fitText() {
   at('hint').hidden = excess > 0
   at('excess').textContent = `${excess} characters too long: a message holds ${MAX_CHARACTERS}`
 }
+
+// Before the buttons of a message do their work, which removes them.
+at('messages').addEventListener('click', ({ target }) => keepFocus(target.closest('button')), { capture: true })
 
 // The log follows the newest message while its end is in sight, and says so when it is not.
 
