@@ -1,6 +1,6 @@
 // What `bin/steadywire-server.js` runs: the command, in this process.
 
-import { type CommandIo, runCommand } from './command.ts'
+import { type CommandIo, runCli } from './command.ts'
 
 const io: CommandIo = {
   out: (line) => console.log(line),
@@ -12,4 +12,4 @@ const io: CommandIo = {
   },
 }
 
-process.exitCode = await runCommand(process.argv.slice(2), process.env, io)
+process.exitCode = await runCli(process.argv.slice(2), process.env, io)

@@ -80,7 +80,7 @@ class UsageError extends Error {}
  * @param args - The words after the command's name.
  * @returns The exit code: 0 after `--help`, `--version` and a clean stop, 1 if it could not start, 2 for a wrong flag.
  */
-export async function runCommand(args: readonly string[], env: Environment, io: CommandIo): Promise<number> {
+export async function runCli(args: readonly string[], env: Environment, io: CommandIo): Promise<number> {
   try {
     const values = readFlags(args, env)
     if (values.has('help')) io.out(help())
