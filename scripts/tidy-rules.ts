@@ -51,12 +51,16 @@ const ENTRIES: Readonly<Record<string, string>> = {
   steadywire: 'src/index.ts',
   'steadywire/store': 'adapters/store.ts',
   'steadywire/protocol': 'src/protocol/index.ts',
+  'steadywire/schema': 'src/protocol/schema.ts',
   'steadywire/testing': 'src/testing/index.ts',
   '@steadywire/server': 'server/src/index.ts',
 }
 
 /** What the server may import of `src`. */
 const OPEN_TO_SERVER = ['src/protocol/index.ts', 'src/errors.ts', 'src/contract.ts']
+
+/** The one file of `src` that may import zod; no file of the client may import it. */
+const ZOD_ALLOWED = 'src/protocol/schema.ts'
 
 /** Time, chance and the platform: named in `src/env/browser.ts` and nowhere else. */
 const AMBIENT = new Set(
@@ -128,6 +132,18 @@ export const serverImports: Rule = (files) =>
     importsOf(file).flatMap(({ target, line }) => {
       if (!/^(src|adapters)\//.test(target) || OPEN_TO_SERVER.includes(target)) return []
       return [`${file.path}:${line}: the server imports only steadywire/protocol, not ${target}`]
+    }),
+  )
+
+/** Bundlers keep all of zod, 90 kB, for its export `z`; and the client has none of it. */
+export const zodImports: Rule = (files) =>
+  files.filter(isCode).flatMap((file) =>
+    importsOf(file).flatMap(({ specifier, names, line }) => {
+      if (!/^zod(\/|$)/.test(specifier)) return []
+      const where = `${file.path}:${line}`
+      if (names.includes('z')) return [`${where}: imports { z }; write import * as z from '${specifier}'`]
+      const isClient = /^(src|adapters)\//.test(file.path) && file.path !== ZOD_ALLOWED
+      return isClient ? [`${where}: imports zod into the client`] : []
     }),
   )
 
@@ -227,6 +243,7 @@ export const RULES: Readonly<Record<string, Rule>> = {
   importsExist,
   adapterImports,
   serverImports,
+  zodImports,
   ambientNames,
   namedExports,
   fileLength,
@@ -242,23 +259,29 @@ interface Import {
   /** The path it leads to inside the repository, or the specifier of a package. */
   readonly target: string
   readonly isType: boolean
+  /** What is imported by name, as the other file calls it. */
+  readonly names: readonly string[]
   readonly line: number
 }
 
 function importsOf(file: TextFile): Import[] {
   const source = parse(file)
   const found: Import[] = []
-  const add = (literal: ts.Node | undefined, isType: boolean): void => {
+  const add = (literal: ts.Node | undefined, isType: boolean, names: readonly string[] = []): void => {
     if (literal === undefined || !ts.isStringLiteral(literal)) return
     const specifier = literal.text
     const target = specifier.startsWith('.')
       ? posix.join(posix.dirname(file.path), specifier)
       : (ENTRIES[specifier] ?? specifier)
-    found.push({ specifier, target, isType, line: lineOf(source, literal) })
+    found.push({ specifier, target, isType, names, line: lineOf(source, literal) })
   }
   walkNodes(source, (node) => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeImport(node.importClause))
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly)
+    if (ts.isImportDeclaration(node)) {
+      const named = namedImportsOf(node.importClause)
+      const names = named.map(({ name, propertyName }) => (propertyName ?? name).text)
+      add(node.moduleSpecifier, isTypeImport(node.importClause), names)
+    }
+    if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly)
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true)
     else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
       add(node.arguments[0], false)
@@ -269,9 +292,13 @@ function importsOf(file: TextFile): Import[] {
 function isTypeImport(clause: ts.ImportClause | undefined): boolean {
   if (clause === undefined) return false
   if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true
-  const bindings = clause.namedBindings
-  if (clause.name !== undefined || bindings === undefined || !ts.isNamedImports(bindings)) return false
-  return bindings.elements.every(({ isTypeOnly }) => isTypeOnly)
+  const named = namedImportsOf(clause)
+  return clause.name === undefined && named.length > 0 && named.every(({ isTypeOnly }) => isTypeOnly)
+}
+
+function namedImportsOf(clause: ts.ImportClause | undefined): readonly ts.ImportSpecifier[] {
+  const bindings = clause?.namedBindings
+  return bindings !== undefined && ts.isNamedImports(bindings) ? bindings.elements : []
 }
 
 function isDeclaredName(node: ts.Node): node is ts.Identifier {

@@ -42,6 +42,11 @@ const PLANTED: Readonly<Record<string, readonly [complaint: string, ...files: Te
     ['only steadywire/protocol', file('server/src/broker.ts', "import { a } from '../../src/driver.ts'")],
     ['only steadywire/protocol', file('server/src/broker.ts', "import type { Client } from 'steadywire'")],
   ],
+  zodImports: [
+    ['imports { z }', file('server/src/broker.ts', "import { z } from 'zod'")],
+    ['imports { z }', file('test/unit/a.test.ts', "import { z as schema } from 'zod/mini'")],
+    ['into the client', file('src/contract.ts', "import * as z from 'zod'")],
+  ],
   ambientNames: [
     ['names setTimeout', file('src/driver.ts', 'setTimeout(() => {}, 1)')],
     ['names Date', file('src/driver.ts', 'export const at = Date.now()')],
@@ -78,6 +83,7 @@ const INNOCENT: readonly TextFile[] = [
   file('src/connection/table.ts', '// Rows.\nexport interface Window { location: string; self(): void }'),
   file('src/testing/index.ts', "// A world.\nexport { broker } from '../../server/src/broker.ts'"),
   file('server/src/broker.ts', "// A log.\nimport { SUBPROTOCOL } from 'steadywire/protocol'"),
+  file('src/protocol/schema.ts', "// Schemas.\nimport * as z from 'zod'"),
   file('adapters/store.ts', "// A store.\nimport { type Client } from 'steadywire'"),
   file('docs/a.md', 'https://example.com/home/page and ./work/plan'),
 ]
