@@ -3,9 +3,9 @@
 // Rules of this file:
 // - Handlers are kept in a Map: a message may be named `constructor`.
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
-// - A handler that throws, or whose promise rejects, is reported and changes nothing for the others.
 
 import type { Message, Receipt, Reset } from './effects.ts'
+import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
 import type { Position } from './protocol/frames.ts'
 import type { ChannelSnapshot } from './snapshots.ts'
 
@@ -86,12 +86,11 @@ export interface Channel {
 
 /** What a channel needs of its client. */
 export interface ChannelPort {
-  subscribe(channel: string): void
-  unsubscribe(channel: string): void
-  publish(channel: string, name: string, data: unknown, options: PublishOptions): Promise<Receipt>
-  state(channel: string): Readable<ChannelSnapshot>
-  /** Runs an application's function in isolation. */
-  call(run: () => unknown): void
+  readonly reportError: (error: unknown) => void
+  readonly state: Readable<ChannelSnapshot>
+  /** Counts one reader more, or one less. */
+  read(type: 'subscribe' | 'unsubscribe'): void
+  publish(name: string, data: unknown, options: PublishOptions): Promise<Receipt>
 }
 
 /** The handle, and the client's way to hand over what has arrived. */
@@ -101,55 +100,38 @@ export interface ChannelHandle {
   reset(reset: Reset): void
 }
 
-export function createChannel(name: string, port: ChannelPort): ChannelHandle {
-  const named = new Map<string, Set<{ call: MessageHandler }>>()
-  const any = new Set<{ call: (message: Message) => unknown }>()
-  const resets = new Set<{ call: (reset: Reset) => unknown }>()
+export function createChannel(name: string, { reportError, state, read, publish }: ChannelPort): ChannelHandle {
+  const named = new Map<string, Emitter<{ message: Message }>>()
+  const all = createEmitter<{ message: Message; reset: Reset }>(reportError)
 
-  function read(): () => void {
+  /** Reads for as long as `stop` has not been called. */
+  function reading(stop?: () => void): () => void {
     let isReading = true
-    port.subscribe(name)
+    read('subscribe')
     return () => {
-      if (isReading) port.unsubscribe(name)
+      stop?.()
+      if (isReading) read('unsubscribe')
       isReading = false
     }
   }
 
-  // Each registration is an entry of its own: the same function may be registered twice and removed once.
-  function register<T>(set: Set<{ call: T }>, call: T): () => void {
-    const entry = { call }
-    set.add(entry)
-    const release = read()
-    return () => {
-      set.delete(entry)
-      release()
-    }
-  }
-
-  function callAll<T>(set: Set<{ call: T }> | undefined, run: (call: T) => unknown): void {
-    // Over a copy: who is added now gets the next message, who is removed now gets no more.
-    for (const entry of [...(set ?? [])]) if (set?.has(entry)) port.call(() => run(entry.call))
-  }
-
-  const channel: Channel = {
-    name,
-    on(messageName, handler) {
-      let set = named.get(messageName)
-      if (!set) named.set(messageName, (set = new Set()))
-      return register(set, handler)
-    },
-    onAny: (handler) => register(any, handler),
-    onReset: (handler) => register(resets, handler),
-    publish: (messageName, data, options = {}) => port.publish(name, messageName, data, options),
-    retain: read,
-    state: port.state(name),
-  }
   return {
-    channel,
-    message(message) {
-      callAll(named.get(message.name), (call) => call(message.data, message))
-      callAll(any, (call) => call(message))
+    channel: {
+      name,
+      on(messageName, handler) {
+        const emitter = emitterOf(named, messageName, reportError)
+        return reading(emitter.on('message', (message) => handler(message.data, message)))
+      },
+      onAny: (handler) => reading(all.on('message', handler)),
+      onReset: (handler) => reading(all.on('reset', handler)),
+      publish: (messageName, data, options = {}) => publish(messageName, data, options),
+      retain: () => reading(),
+      state,
     },
-    reset: (reset) => callAll(resets, (call) => call(reset)),
+    message(message) {
+      named.get(message.name)?.emit('message', message)
+      all.emit('message', message)
+    },
+    reset: (reset) => all.emit('reset', reset),
   }
 }

@@ -5,9 +5,9 @@
 // - Options never change under a living client. A new destination is a new client.
 
 import { type Channel, type ChannelHandle, createChannel, type PublishOptions, type Readable } from './channel.ts'
-import { createDriver, type DriverPorts } from './driver.ts'
+import { createDriver } from './driver.ts'
 import type { Input, Receipt } from './effects.ts'
-import { createEmitter, isolate } from './emitter.ts'
+import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { isRealtimeError, isUnauthorized, RealtimeError } from './errors.ts'
@@ -68,39 +68,31 @@ export interface ClientInternals {
  */
 export function createClient(options: ClientOptions & ClientInternals): Client {
   const settings = parseOptions(options)
-  if (typeof options.url !== 'function') checkUrl(options.url)
+  const { url, getToken, onError } = options
+  if (typeof url !== 'function') checkUrl(url)
   const environment = options.environment ?? createBrowserEnvironment()
   const { random, createId, reportError } = environment
   const session = createSession(settings, random, createId)
-  const emitter = createEmitter<ClientEvents>(reportError)
+  const events = createEmitter<ClientEvents & { closed: undefined }>(reportError)
+  // By channel; the connection's own under `undefined`.
+  const changes = new Map<string | undefined, Emitter<{ changed: undefined }>>()
   const handles = new Map<string, ChannelHandle>()
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
-  const listeners = new Map<string | undefined, Set<() => void>>()
-  let errorListeners = 0
-  let authorizing = new AbortController()
-  let resolveClosed: () => void
-  const closed = new Promise<void>((resolve) => {
-    resolveClosed = resolve
-  })
+  const closed = new Promise<void>((resolve) => events.on('closed', () => resolve()))
+  let authorizing: AbortController
 
-  const ports: DriverPorts = {
+  const driver = createDriver(session, environment, settings.maxFrameBytes, {
     authorize(attemptId, refused) {
       authorizing = new AbortController()
       const { signal } = authorizing
-      const answer = (input: Input) => {
-        if (!signal.aborted) driver.feed(input)
-      }
+      const found = (found: string | URL, token?: string) =>
+        driver.feed({ type: 'authorized', attemptId, url: checkUrl(found), ...(token !== undefined && { token }) })
+      if (!getToken && typeof url !== 'function') return found(url)
       const ask = async () => {
-        const [url, token] = await Promise.all([
-          typeof options.url === 'function' ? options.url() : options.url,
-          options.getToken?.({ reason: refused ? 'refused' : 'connect', signal }),
-        ])
-        return { url: checkUrl(url), ...(token !== undefined && { token }) }
+        const asked = getToken?.({ reason: refused ? 'refused' : 'connect', signal })
+        found(...(await Promise.all([typeof url === 'function' ? url() : url, asked])))
       }
-      ask().then(
-        (found) => answer({ type: 'authorized', attemptId, ...found }),
-        (error: unknown) => answer({ type: 'denied', attemptId, ...refusal(error) }),
-      )
+      ask().catch((error: unknown) => driver.feed({ type: 'denied', attemptId, ...refusal(error) }))
     },
     cancelAuthorize: () => authorizing.abort(),
     settle({ id, result }) {
@@ -114,33 +106,36 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
         case 'reset':
           return handles.get(effect.channel)?.reset(effect.reset)
         case 'status':
-          return emitter.emit('status', effect.snapshot)
+          events.emit('status', effect.snapshot)
+          return
         case 'drained':
-          return emitter.emit('drained', { stats: session.getStats() })
+          events.emit('drained', { stats: session.getStats() })
+          return
         case 'error':
           return complain(effect.error, effect.channel)
         case 'bug':
           return reportError(new RealtimeError('internal', { message: `steadywire: ${effect.description}` }))
         case 'closed':
-          return resolveClosed()
+          events.emit('closed', undefined)
       }
     },
     changed(what) {
-      for (const name of what) {
-        for (const listener of [...(listeners.get(name) ?? [])]) isolate(listener, reportError)
-      }
+      for (const name of what) changes.get(name)?.emit('changed', undefined)
     },
-  }
-  const driver = createDriver(session, environment, settings.maxFrameBytes, ports)
+  })
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
   function complain(error: RealtimeError, channel?: string): void {
-    if (errorListeners === 0) reportError(error)
-    else emitter.emit('error', { error, ...(channel !== undefined && { channel }) })
+    if (!events.emit('error', { error, ...(channel !== undefined && { channel }) })) reportError(error)
   }
 
   function feed(input: Input): void {
     driver.feed(input, true)
+  }
+
+  function dial(type: 'connect' | 'retry'): void {
+    // A page rendered on a server has no sockets: the client stays idle there.
+    if (environment.openSocket) feed({ type })
   }
 
   /** Dials on first use, unless the application wants to say when. */
@@ -149,95 +144,55 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     if (settings.connect.auto && session.getSnapshot().status === 'idle') dial('connect')
   }
 
-  function dial(type: 'connect' | 'retry'): void {
-    // A page rendered on a server has no sockets: the client stays idle there.
-    if (environment.openSocket) feed({ type })
-  }
-
   function publish(channel: string, name: string, data: unknown, given: PublishOptions): Promise<Receipt> {
-    const id = createId()
     const { signal, base, timeoutMs = settings.publish.timeoutMs } = given
+    const id = createId()
+    const abort = () => feed({ type: 'abort', id })
     const settlement = new Settlement<Receipt>((resolve, reject) => {
-      const stop = () => signal?.removeEventListener('abort', abort)
-      const abort = () => feed({ type: 'abort', id })
       settlements.set(id, (result) => {
-        stop()
+        signal?.removeEventListener('abort', abort)
         if (!(result instanceof RealtimeError)) return resolve(result)
         reject(result)
         // Whoever awaits it has done so by then.
         environment.defer(() => settlement.isAwaited || complain(result, channel))
       })
-      signal?.addEventListener('abort', abort)
     })
     settlement.ignore()
-    const refuse = (code: 'invalid' | 'aborted', message?: string) =>
-      ports.settle({ type: 'settle', id, result: new RealtimeError(code, { outcome: 'rejected', message }) })
     const dataText = encode(data)
-    if (signal?.aborted) refuse('aborted')
-    else if (!isIdentifier(name)) refuse('invalid', 'A message name is 1 to 64 bytes long.')
-    else if (dataText === undefined)
-      refuse('invalid', 'The data is not JSON: a cycle, a BigInt, or deeper than 64 levels.')
-    else {
-      const { bytes } = encodeFrame({
-        type: 'pub',
-        channel,
-        sequence: Number.MAX_SAFE_INTEGER,
-        id,
-        name,
-        dataText,
-        ...(base && { base }),
-      })
-      use({ type: 'publish', publish: { channel, id, name, dataText, bytes, timeoutMs, ...(base && { base }) } })
+    const isValid = isIdentifier(name) && dataText !== undefined
+    if (isValid && !signal?.aborted) {
+      signal?.addEventListener('abort', abort)
+      const publish = { channel, id, name, dataText, ...(base && { base }) }
+      const { bytes } = encodeFrame({ type: 'pub', sequence: Number.MAX_SAFE_INTEGER, ...publish })
+      use({ type: 'publish', publish: { ...publish, bytes, timeoutMs } })
+    } else {
+      const message = isValid ? undefined : 'A name is 1 to 64 bytes long, data is JSON of at most 64 levels.'
+      settlements.get(id)?.(new RealtimeError(isValid ? 'aborted' : 'invalid', { outcome: 'rejected', message }))
+      settlements.delete(id)
     }
     return settlement
   }
 
-  function readable<T>(what: string | undefined, getSnapshot: () => T): Readable<T> {
-    return {
-      getSnapshot,
-      subscribe(listener) {
-        let set = listeners.get(what)
-        if (!set) listeners.set(what, (set = new Set()))
-        // An entry of its own, so that the same function can listen twice.
-        const entry = () => listener()
-        set.add(entry)
-        return () => set.delete(entry)
-      },
-    }
+  function readable<T>(name: string | undefined, getSnapshot: () => T): Readable<T> {
+    return { getSnapshot, subscribe: (listener) => emitterOf(changes, name, reportError).on('changed', listener) }
   }
 
   function channel(name: string): Channel {
     let handle = handles.get(name)
     if (!handle) {
-      if (typeof name !== 'string' || !isChannelName(name)) {
-        throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes long.' })
-      }
+      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes long.' })
       handle = createChannel(name, {
-        subscribe: (channel) => use({ type: 'subscribe', channel }),
-        unsubscribe: (channel) => feed({ type: 'unsubscribe', channel }),
-        publish,
-        state: (channel) => readable(channel, () => session.getChannelSnapshot(channel)),
-        call: (run) => isolate(run, reportError),
+        reportError,
+        state: readable(name, () => session.getChannelSnapshot(name)),
+        read: (type) => (type === 'subscribe' ? use : feed)({ type, channel: name }),
+        publish: (messageName, data, given) => publish(name, messageName, data, given),
       })
       handles.set(name, handle)
     }
     return handle.channel
   }
 
-  function on<Name extends keyof ClientEvents>(
-    event: Name,
-    listener: (detail: ClientEvents[Name]) => void,
-  ): () => void {
-    const stop = emitter.on(event, listener)
-    if (event !== 'error') return stop
-    errorListeners++
-    return () => {
-      stop()
-      errorListeners--
-    }
-  }
-
-  if (options.onError) on('error', options.onError)
+  if (onError) events.on('error', onError)
 
   return {
     connect: () => dial('connect'),
@@ -250,35 +205,28 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     channel,
     state: readable(undefined, session.getSnapshot),
     stats: session.getStats,
-    on,
+    on: events.on,
   }
 }
 
 function checkUrl(url: string | URL): string {
-  let parsed: URL
-  try {
-    parsed = new URL(url)
-  } catch {
-    throw new RealtimeError('config', { message: 'The url is not an address.' })
-  }
-  if (!/^wss?:$/.test(parsed.protocol))
-    throw new RealtimeError('config', { message: 'The url must begin with ws: or wss:.' })
+  const text = String(url)
   // Browsers refuse a fragment.
-  parsed.hash = ''
-  return parsed.href
+  if (/^wss?:\/\/[^#]+$/i.test(text)) return text
+  throw new RealtimeError('config', { message: 'The url must begin with ws:// or wss:// and hold no #.' })
 }
 
 /** What a failed question for address or token means: only a plain refusal or a bad address is final. */
 function refusal(error: unknown): Pick<Extract<Input, { type: 'denied' }>, 'code' | 'message'> {
   if (isUnauthorized(error)) return { code: 'unauthorized' }
-  return isRealtimeError(error) && error.code === 'config'
-    ? { code: 'config', message: error.message }
-    : { code: 'connection-refused' }
+  return isRealtimeError(error) && error.code === 'config' ? { code: 'config', message: error.message } : { code: 'connection-refused' }
 }
 
-function encode(data: unknown): string | undefined {
+/** The data as JSON text; `undefined` for what JSON cannot say. */
+function encode(data: unknown = null): string | undefined {
   try {
-    const text = JSON.stringify(data ?? null)
+    // First what throws on a cycle: looking for depth in one would not end.
+    const text = JSON.stringify(data)
     return isShallow(data) ? text : undefined
   } catch {
     return undefined

@@ -133,11 +133,6 @@ export function createDriver(
         changes.add(effect.channel)
         cancelFrame ??= environment.frame(notify)
         return
-      case 'status':
-        changes.add(undefined)
-        cancelFrame ??= environment.frame(notify)
-        deliveries.push(effect)
-        return
       case 'closed':
         deliveries.push(effect)
         return stop()

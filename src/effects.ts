@@ -7,7 +7,8 @@
 import type { RealtimeError } from './errors.ts'
 import type { Hint } from './env/environment.ts'
 import type { OutgoingFrame } from './protocol/codec.ts'
-import type { Position, Sender, ServerFrame } from './protocol/frames.ts'
+import type { Position, Sender } from './protocol/frames.ts'
+import type { KnownServerFrame } from './protocol/read-server-frame.ts'
 import type { ClientSnapshot } from './snapshots.ts'
 
 /** The instant of an input, on the clocks that deadlines run on. */
@@ -53,7 +54,7 @@ export type Input =
   | {
       readonly type: 'socket.frames'
       readonly socketId: number
-      readonly frames: readonly ServerFrame[]
+      readonly frames: readonly KnownServerFrame[]
       readonly unknownCount: number
     }
   | { readonly type: 'socket.malformed'; readonly socketId: number }

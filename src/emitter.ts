@@ -1,28 +1,33 @@
-// The client's few fixed events: nanoevents, plus isolation of listeners that throw.
+// Listeners: nanoevents, plus isolation of those that throw.
 //
 // Rules of this file:
-// - Only names from the list of events reach nanoevents: `emit('constructor')` would throw there. Message names, which the
-//   application and the server choose, live in Maps.
+// - Only names fixed in this library reach nanoevents: `emit('constructor')` would throw there. Message and channel names,
+//   which the application and the server choose, are keys of Maps of emitters.
 // - A listener that throws is reported and stops nobody else; one that was removed during an emit is not called in it.
+// - Every registration is one of its own: the same function may be registered twice and removed once.
 
 import { createNanoEvents } from 'nanoevents'
 
-export interface Emitter<Events extends { [Name in keyof Events]: unknown }> {
+export interface Emitter<Events> {
   /** Calls `listener` with each detail; returns the function that stops it. */
-  on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => void): () => void
-  emit<Name extends keyof Events>(event: Name, detail: Events[Name]): void
+  on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown): () => void
+  /** Tells whether anybody listens. */
+  emit<Name extends keyof Events>(event: Name, detail: Events[Name]): boolean
 }
 
-export function createEmitter<Events extends { [Name in keyof Events]: unknown }>(
-  reportError: (error: unknown) => void,
-): Emitter<Events> {
+export function createEmitter<Events>(reportError: (error: unknown) => void): Emitter<Events> {
   type Handlers = { [Name in keyof Events]: (detail: Events[Name]) => void }
   const emitter = createNanoEvents<Handlers>()
   return {
-    on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => void) {
+    on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown) {
       let isActive = true
       const guarded = (detail: Events[Name]) => {
-        if (isActive) isolate(() => listener(detail), reportError)
+        try {
+          const result = isActive && listener(detail)
+          if (result instanceof Promise) result.catch(reportError)
+        } catch (error) {
+          reportError(error)
+        }
       }
       const stop = emitter.on(event, guarded as Handlers[Name])
       return () => {
@@ -32,16 +37,14 @@ export function createEmitter<Events extends { [Name in keyof Events]: unknown }
     },
     emit(event, detail) {
       emitter.emit(event, ...([detail] as Parameters<Handlers[typeof event]>))
+      return Boolean(emitter.events[event]?.length)
     },
   }
 }
 
-/** Runs an application's function: whatever it throws, or its promise rejects with, is reported and goes no further. */
-export function isolate(run: () => unknown, reportError: (error: unknown) => void): void {
-  try {
-    const result = run()
-    if (result instanceof Promise) result.catch(reportError)
-  } catch (error) {
-    reportError(error)
-  }
+/** The emitter that `map` has under `key`, made when first asked for. */
+export function emitterOf<Key, Events>(map: Map<Key, Emitter<Events>>, key: Key, reportError: (error: unknown) => void): Emitter<Events> {
+  let emitter = map.get(key)
+  if (!emitter) map.set(key, (emitter = createEmitter<Events>(reportError)))
+  return emitter
 }

@@ -15,81 +15,36 @@ export type Outcome = 'rejected' | 'unknown'
 /** Whether the same call can succeed: `now`, `later` (after a wait, or once something has changed), or `never`. */
 export type Retry = 'now' | 'later' | 'never'
 
-interface ErrorText {
-  readonly message: string
-  readonly remedy: string
-  readonly retry: Retry
-}
+type ErrorText = readonly [remedy: string, retry: Retry]
 
-// One row per code: what happened, what to do, whether trying again can help.
+// One row per code: what to do, and whether trying again can help. What happened is the code itself, read as words: every
+// page carries this table, so nothing is in it twice.
 const ERRORS = {
-  aborted: row('The operation was aborted by its signal.', 'Nothing to do if you aborted it.', 'now'),
-  closed: row('The client is closed.', 'Create a new client; a closed one stays closed.', 'never'),
-  config: row('An option or argument is not usable.', 'Correct the value that the message names.', 'never'),
-  'connection-lost': row('The connection to the server was lost.', 'Wait: the client reconnects by itself.', 'later'),
-  'connection-refused': row(
-    'The server could not be reached.',
-    'Check the address, the network and the page’s Content-Security-Policy; the client keeps trying.',
-    'later',
-  ),
-  disconnected: row('The application disconnected the client.', 'Call connect().', 'later'),
-  forbidden: row(
-    'The server refused this for the present user.',
-    'Ask for access; trying again will not help.',
-    'never',
-  ),
-  'frame-too-large': row(
-    'The message is larger than the limit.',
-    'Send less, or raise maxFrameBytes and the server’s limit.',
-    'never',
-  ),
-  'gave-up': row('The client has tried maxAttempts times and stopped.', 'Call retryNow() to try again.', 'later'),
-  internal: row('Something that cannot happen has happened.', 'Please report it with the message.', 'later'),
-  invalid: row('The data is not acceptable.', 'Correct the data; sending the same again will not help.', 'never'),
-  'outbox-full': row(
-    'The outbox holds as much as it may.',
-    'Publish less, or raise outbox.maxMessages or outbox.maxBytes.',
-    'later',
-  ),
-  protocol: row(
-    'The two sides do not understand each other.',
-    'Check that page and server run matching versions.',
-    'never',
-  ),
-  'rate-limited': row(
-    'The server asks for fewer requests or connections.',
-    'Slow down; the client waits as the server asked.',
-    'later',
-  ),
-  replaced: row(
-    'A newer connection of the same session took over.',
-    'Call retryNow() to go on here as a new session.',
-    'later',
-  ),
-  'server-error': row('The server reported trouble of its own.', 'Wait: the client tries again, slowly.', 'later'),
-  'server-unavailable': row(
-    'The server is not accepting work at the moment.',
-    'Wait: the client tries again as the server asked.',
-    'later',
-  ),
-  'stale-base': row(
-    'The channel has moved past the position this publish was based on.',
-    'Look at the newer messages and decide again.',
-    'never',
-  ),
-  superseded: row(
-    'A later publish was stored first, so this one no longer can be.',
-    'Publish it again if it is still wanted.',
-    'now',
-  ),
-  timeout: row('There was no answer in time.', 'Try again, or allow more time.', 'later'),
-  'too-many': row('The server’s limit for this is reached.', 'Use fewer channels or connections.', 'later'),
-  unauthorized: row('The server did not accept the credentials.', 'Sign in again, then call retryNow().', 'later'),
-  unsupported: row('The server cannot do this.', 'Use a server or dialect that lists the feature.', 'never'),
+  aborted: ['Nothing, if you aborted it.', 'now'],
+  closed: ['Create a new client.', 'never'],
+  config: ['Correct the option or argument.', 'never'],
+  'connection-lost': ['Wait: the client reconnects.', 'later'],
+  'connection-refused': ['Check address, network and Content-Security-Policy; the client tries again.', 'later'],
+  forbidden: ['Ask for access.', 'never'],
+  'frame-too-large': ['Send less, or raise maxFrameBytes and the limit of the server.', 'never'],
+  'gave-up': ['Call retryNow(), or raise backoff.maxAttempts.', 'later'],
+  internal: ['Please report it.', 'later'],
+  invalid: ['Correct the data.', 'never'],
+  'outbox-full': ['Publish less, or raise outbox.maxMessages or outbox.maxBytes.', 'later'],
+  protocol: ['Check that the versions of client and server match.', 'never'],
+  'rate-limited': ['Slow down.', 'later'],
+  replaced: ['Call retryNow() to go on here.', 'later'],
+  'server-error': ['Wait: the client tries again.', 'later'],
+  'server-unavailable': ['Wait: the client tries again.', 'later'],
+  'stale-base': ['Look at the newer messages, then decide.', 'never'],
+  timeout: ['Try again, or allow more time.', 'later'],
+  'too-many': ['Use fewer.', 'later'],
+  unauthorized: ['Sign in, then call retryNow().', 'later'],
 } as const satisfies Record<string, ErrorText>
 
-function row(message: string, remedy: string, retry: Retry): ErrorText {
-  return { message, remedy, retry }
+/** A code as words: `outbox-full` is "Outbox full". */
+function words(code: string): string {
+  return (code[0] as string).toUpperCase() + code.slice(1).replaceAll('-', ' ')
 }
 
 /** Names a condition; the same in every release. The table in `docs/errors.md` lists each with what to do. */
@@ -135,10 +90,10 @@ export class RealtimeError extends Error {
     readonly code: ErrorCode,
     detail: ErrorDetail = {},
   ) {
-    const text = ERRORS[code]
-    super(detail.message ?? text.message, 'cause' in detail ? { cause: detail.cause } : undefined)
-    this.remedy = text.remedy
-    this.retry = text.retry
+    const [remedy, retry] = ERRORS[code]
+    super(detail.message ?? words(code), detail)
+    this.remedy = remedy
+    this.retry = retry
     if (detail.outcome) this.outcome = detail.outcome
     if (detail.retryAfterMs !== undefined) this.retryAfterMs = detail.retryAfterMs
   }
@@ -168,8 +123,7 @@ export function knownErrorCode(code: string, fallback: ErrorCode): ErrorCode {
   return Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : fallback
 }
 
-/** The table's words for `code`, as a cause that can be shown. */
+/** A cause that can be shown. */
 export function causeOf(code: ErrorCode, closeCode?: number): Cause {
-  const { message, remedy } = ERRORS[code]
-  return closeCode === undefined ? { code, message, remedy } : { code, message, remedy, closeCode }
+  return { code, message: words(code), remedy: ERRORS[code][0], ...(closeCode && { closeCode }) }
 }

@@ -6,13 +6,12 @@
 // - Run to completion: the driver calls `step` again only after it has returned.
 
 import type { Effect, Input, Now } from './effects.ts'
-import type { Settings } from './options.ts'
 import { knownErrorCode, RealtimeError } from './errors.ts'
-import type { ErrorFrame, ServerFrame } from './protocol/frames.ts'
-import { attach, onDenied, onDetached, subscribe, unsubscribe } from './session/attaching.ts'
+import type { Settings } from './options.ts'
+import type { KnownServerFrame } from './protocol/read-server-frame.ts'
+import { attach, denied, subscribe, unsubscribe } from './session/attaching.ts'
 import {
   authorized,
-  denied,
   ended,
   hinted,
   isCurrent,
@@ -23,29 +22,20 @@ import {
   ponged,
   probe,
   trigger,
+  unauthorized,
   violated,
   watchDrain,
   welcomed,
 } from './session/connecting.ts'
-import {
-  ANSWER_MS,
-  type ChannelRecord,
-  channelRecord,
-  type Core,
-  createCore,
-  sends,
-  sweepAt,
-  touch,
-  type Violation,
-} from './session/core.ts'
-import { abort, giveUp, onAck, onNack, publish, pump } from './session/publishing.ts'
-import { attached, behind, closeGap, event, page, reset, tops } from './session/receiving.ts'
-import { type ChannelSnapshot, type ClientSnapshot, IDLE_CHANNEL } from './snapshots.ts'
+import { ANSWER_MS, channelRecord, type Core, createCore, sends, sweepAt, type Violation } from './session/core.ts'
+import { abort, acked, giveUp, nacked, publish, pump } from './session/publishing.ts'
+import { attached, behind, event, page, reset } from './session/receiving.ts'
+import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
-/** How much longer than the heartbeat an answer about freshness holds, in milliseconds. */
-const FRESH_MARGIN_MS = 10_000
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
 const DRAIN_POLL_MS = 50
+/** What a server may say before it has said welcome. */
+const GREETINGS: readonly string[] = ['welcome', 'error', 'ping']
 
 /** Counters and sizes, for the application to look at. */
 export interface Stats {
@@ -83,14 +73,14 @@ export function createSession(settings: Settings, random: () => number, createId
       core.now = now
       core.effects = []
       core.stepBytes = 0
-      handle(core, input)
+      if (!('socketId' in input) || isCurrent(core, input.socketId)) call(ON_INPUT, core, input)
       lookAfter(core)
       if (sends(core)) pump(core)
       return core.effects
     },
     dueInMs: () => dueInMs(core),
     getSnapshot: () => core.snapshot,
-    getChannelSnapshot: (channel) => channelSnapshot(core, core.channels.get(channel)),
+    getChannelSnapshot: (channel) => channelSnapshot(core, channel),
     getStats() {
       const { outbox, counters, roundTripMs } = core
       const reconnects = Math.max(0, counters.connects - 1)
@@ -99,9 +89,16 @@ export function createSession(settings: Settings, random: () => number, createId
   }
 }
 
-type OnInput = { readonly [T in Input['type']]: (core: Core, input: Extract<Input, { type: T }>) => void }
+/** What is done about each of `Union`, by its type. */
+type Handlers<Union extends { readonly type: string }> = {
+  readonly [Type in Union['type']]: (core: Core, what: Extract<Union, { type: Type }>) => Violation
+}
 
-const ON_INPUT: OnInput = {
+function call<Union extends { readonly type: string }>(handlers: Handlers<Union>, core: Core, what: Union): Violation {
+  return handlers[what.type as Union['type']](core, what as never)
+}
+
+const ON_INPUT: Handlers<Input> = {
   connect: (core) => trigger(core, 'connect'),
   disconnect: (core) => trigger(core, 'disconnect'),
   retry: (core) => trigger(core, 'retry'),
@@ -111,81 +108,54 @@ const ON_INPUT: OnInput = {
   publish(core, input) {
     if (publish(core, input.publish)) attach(core, channelRecord(core, input.publish.channel))
   },
-  abort: (core, { id }) => abort(core, id),
+  abort,
   subscribe,
   unsubscribe,
   hint: hinted,
   wake() {},
   authorized,
-  denied,
+  denied: unauthorized,
   'socket.opened': opened,
-  'socket.frames': receive,
+  'socket.frames'(core, { socketId, frames, unknownCount }) {
+    core.counters.unknownFrames += unknownCount
+    for (const frame of frames) {
+      // A frame may have ended the socket that it came on, and with it the ones after it.
+      if (!isCurrent(core, socketId)) return
+      const isInTime = sends(core) || GREETINGS.includes(frame.type)
+      const violation = isInTime ? call(ON_FRAME, core, frame) : `${frame.type} before welcome`
+      if (violation) violated(core, violation)
+    }
+  },
   'socket.malformed': (core) => violated(core, 'a message that cannot be read'),
   'socket.ended': ended,
 }
 
-function handle(core: Core, input: Input): void {
-  if ('socketId' in input && !isCurrent(core, input.socketId)) return
-  const handler: (core: Core, input: never) => void = ON_INPUT[input.type]
-  handler(core, input as never)
-}
-
-type OnFrame = {
-  readonly [T in ServerFrame['type']]: (core: Core, frame: Extract<ServerFrame, { type: T }>) => Violation | void
-}
-
-const ON_FRAME: OnFrame = {
+const ON_FRAME: Handlers<KnownServerFrame> = {
   welcome: welcomed,
   attached,
-  denied: onDenied,
-  detached: onDetached,
+  denied,
   reset,
-  ack: onAck,
-  nack: onNack,
+  ack: acked,
+  nack: nacked,
   event,
   page,
   behind,
   ping: pinged,
-  pong(core, frame) {
-    const askedAt = ponged(core, frame)
-    if (askedAt) tops(core, frame, askedAt)
+  pong: ponged,
+  error(core, { code, message, retryAfterMs }) {
+    const error = new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs })
+    core.effects.push({ type: 'error', error })
   },
-  error(core, frame) {
-    core.effects.push({ type: 'error', error: peerError(frame) })
-  },
-}
-
-/** What a server may say before it has said welcome. */
-const GREETINGS: readonly string[] = ['welcome', 'error', 'ping']
-
-function receive(core: Core, { socketId, frames, unknownCount }: Extract<Input, { type: 'socket.frames' }>): void {
-  core.counters.unknownFrames += unknownCount
-  for (const frame of frames) {
-    // A frame may have ended the socket that it came on, and with it the ones after it.
-    if (!isCurrent(core, socketId)) return
-    const handler: (core: Core, frame: never) => Violation | void = ON_FRAME[frame.type]
-    const isInTime = sends(core) || GREETINGS.includes(frame.type)
-    const violation = isInTime ? handler(core, frame as never) : `${frame.type} before welcome`
-    if (violation) violated(core, violation)
-  }
-}
-
-function peerError({ code, message, retryAfterMs }: ErrorFrame): RealtimeError {
-  return new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs })
 }
 
 /** Whatever has come due, on any clock. */
 function lookAfter(core: Core): void {
-  const { now, outbox } = core
+  const { now, outbox, closeDueAtMs } = core
   watchDrain(core)
   phaseDue(core)
   giveUp(core, outbox.expire(now.awakeMs), 'timeout')
   if (now.awakeMs >= core.sweepAtMs) sweep(core)
-  if (now.elapsedMs >= core.staleAtMs) expireFreshness(core)
-  if (core.closeDueAtMs !== Infinity && (now.awakeMs >= core.closeDueAtMs || outbox.count === 0)) {
-    core.closeDueAtMs = Infinity
-    trigger(core, 'close')
-  }
+  if (closeDueAtMs < Infinity && (now.awakeMs >= closeDueAtMs || outbox.count === 0)) trigger(core, 'close')
 }
 
 /** Looks after every channel's deadlines, and finds when the next one is. */
@@ -194,62 +164,28 @@ function sweep(core: Core): void {
   core.sweepAtMs = Infinity
   let askedAtMs = core.outbox.unansweredSinceMs
   for (const record of core.channels.values()) {
-    if (record.gapDueAtMs <= awakeMs) closeGap(core, record)
-    if (record.status !== 'idle') attach(core, record)
-    for (const dueAtMs of [record.gapDueAtMs, record.readUntilMs, record.writeUntilMs]) {
-      if (dueAtMs > awakeMs) sweepAt(core, dueAtMs)
-    }
-    askedAtMs = Math.min(askedAtMs, record.requestedAt?.awakeMs ?? Infinity, record.fetch?.askedAt.awakeMs ?? Infinity)
+    attach(core, record)
+    const { attachment, readUntilMs, writeUntilMs } = record
+    for (const dueAtMs of [readUntilMs, writeUntilMs]) if (dueAtMs > awakeMs) sweepAt(core, dueAtMs)
+    askedAtMs = Math.min(askedAtMs, attachment.askedAtMs, attachment.fetch ? attachment.fetchedAtMs : Infinity)
   }
-  // A question asked before the last answered ping speaks of a slow store, not of a dead socket.
-  const dueAtMs = Math.max(askedAtMs, core.ping.askedAt.awakeMs) + ANSWER_MS
+  // A question asked before the last ping speaks of a slow store, not of a dead socket.
+  const dueAtMs = Math.max(askedAtMs, core.pingedAtMs) + ANSWER_MS
   if (dueAtMs <= awakeMs) probe(core)
   else sweepAt(core, dueAtMs)
 }
 
-function freshUntilMs(core: Core, record: ChannelRecord): number {
-  return (record.freshness.syncedAt?.elapsedMs ?? -Infinity) + core.heartbeatMs + FRESH_MARGIN_MS
-}
-
-function isFresh(core: Core, record: ChannelRecord): boolean {
-  return freshUntilMs(core, record) > core.now.elapsedMs
-}
-
-function expireFreshness(core: Core): void {
-  core.staleAtMs = Infinity
-  for (const record of core.channels.values()) {
-    if (record.snapshot?.fresh && !isFresh(core, record)) touch(core, record)
-    else if (isFresh(core, record)) core.staleAtMs = Math.min(core.staleAtMs, freshUntilMs(core, record))
-  }
-}
-
-function channelSnapshot(core: Core, record: ChannelRecord | undefined): ChannelSnapshot {
-  if (!record) return IDLE_CHANNEL
-  if (record.snapshot) return record.snapshot
-  const { status, inbox, freshness, pending, lastError } = record
-  const fresh = isFresh(core, record)
-  if (fresh) core.staleAtMs = Math.min(core.staleAtMs, freshUntilMs(core, record))
-  record.snapshot = {
-    status,
-    fresh: core.heartbeatMs === Infinity ? null : fresh,
-    syncedAtMs: freshness.syncedAt?.wallMs ?? null,
-    position: inbox.position,
-    pending,
-    invalid: 0,
-    lastError,
-  }
+function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
+  const record = channelRecord(core, channel)
+  const { status, inbox, pending, lastError } = record
+  // Freshness is not known yet: nobody asks for it.
+  record.snapshot ??= { status, fresh: null, syncedAtMs: null, position: inbox.position, pending, invalid: 0, lastError }
   return record.snapshot
 }
 
 function dueInMs(core: Core): number {
-  const { awakeMs, elapsedMs, bufferedBytes } = core.now
-  return Math.max(
-    0,
-    Math.min(
-      phaseDueInMs(core),
-      Math.min(core.outbox.dueAtMs, core.sweepAtMs, core.closeDueAtMs) - awakeMs,
-      core.staleAtMs - elapsedMs,
-      sends(core) && bufferedBytes + core.stepBytes > 0 ? DRAIN_POLL_MS : Infinity,
-    ),
-  )
+  const { outbox, now, sweepAtMs, closeDueAtMs, stepBytes } = core
+  const polls = sends(core) && now.bufferedBytes + stepBytes > 0
+  const dueAtMs = Math.min(outbox.dueAtMs, sweepAtMs, closeDueAtMs, polls ? now.awakeMs + DRAIN_POLL_MS : Infinity)
+  return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - now.awakeMs))
 }

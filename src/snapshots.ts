@@ -53,25 +53,3 @@ export interface ClientSnapshot {
   /** The server continued this client's session. Never at protocol level 1. */
   readonly resumed: boolean
 }
-
-export const IDLE_SNAPSHOT: ClientSnapshot = {
-  status: 'idle',
-  previous: 'idle',
-  cause: null,
-  attempt: 0,
-  retryAtMs: null,
-  sinceMs: 0,
-  transport: null,
-  resumed: false,
-}
-
-/** A channel that nobody has used yet. */
-export const IDLE_CHANNEL: ChannelSnapshot = {
-  status: 'idle',
-  fresh: false,
-  syncedAtMs: null,
-  position: null,
-  pending: 0,
-  invalid: 0,
-  lastError: null,
-}

@@ -6,8 +6,8 @@
 
 import type { Position } from '../protocol/frames.ts'
 
-/** What an arriving offset means: the next one, one that was seen before, or one with others missing before it. */
-export type Arrival = 'next' | 'duplicate' | 'gap'
+/** What an arriving offset is: the next one, one of the duplicates, or one of the gaps: others are missing before it. */
+export type Arrival = 'next' | 'duplicates' | 'gaps'
 
 export class Inbox {
   #position: Position | null = null
@@ -29,17 +29,15 @@ export class Inbox {
 
   /** Judges `offset` and, if it is the next one, moves on to it. */
   accept(offset: number): Arrival {
-    const position = this.#position
-    // Before the first position everything is out of place.
-    if (!position) return 'gap'
-    if (offset <= position.offset) return 'duplicate'
-    if (offset > position.offset + 1) return 'gap'
-    this.#position = { epoch: position.epoch, offset }
+    const { epoch, offset: received } = this.#position ?? { epoch: '', offset: -Infinity }
+    if (offset <= received) return 'duplicates'
+    if (offset !== received + 1) return 'gaps'
+    this.#position = { epoch, offset }
     return 'next'
   }
 
-  /** Whether the position has come as far as `top`, in the same epoch. */
-  hasReached(top: Position): boolean {
-    return this.#position?.epoch === top.epoch && this.#position.offset >= top.offset
+  /** Whether this is exactly the position. */
+  isAt({ epoch, offset }: Position): boolean {
+    return this.#position?.epoch === epoch && this.#position.offset === offset
   }
 }

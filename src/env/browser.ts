@@ -17,7 +17,7 @@ const ABNORMAL = 1006
 export function createBrowserEnvironment(): Environment {
   return {
     monotonicNow: () => performance.now(),
-    wallNow: () => Date.now(),
+    wallNow: Date.now,
     soon(run) {
       let isWanted = true
       queueMicrotask(() => isWanted && run())
@@ -26,20 +26,16 @@ export function createBrowserEnvironment(): Environment {
       }
     },
     defer(run) {
-      const channel = new MessageChannel()
-      const finish = () => {
-        channel.port1.onmessage = null
-        channel.port1.close()
-      }
-      channel.port1.onmessage = () => {
-        finish()
+      const { port1, port2 } = new MessageChannel()
+      port1.onmessage = () => {
+        port1.close()
         run()
       }
-      channel.port2.postMessage(null)
-      return finish
+      port2.postMessage(0)
+      return () => port1.close()
     },
     frame,
-    startTimer: timer,
+    startTimer,
     random: Math.random,
     createId() {
       // Not `randomUUID`: pages on plain http do not have it.
@@ -56,13 +52,13 @@ export function createBrowserEnvironment(): Environment {
   }
 }
 
-function timer(delayMs: number, wake: () => void): () => void {
+function startTimer(delayMs: number, wake: () => void): () => void {
   const id = setTimeout(wake, delayMs)
   return () => clearTimeout(id)
 }
 
 function frame(run: () => void): () => void {
-  if (typeof requestAnimationFrame !== 'function') return timer(FRAME_MS, run)
+  if (typeof requestAnimationFrame !== 'function') return startTimer(FRAME_MS, run)
   const finish = () => {
     cancelAnimationFrame(id)
     cancelTimer()
@@ -72,66 +68,62 @@ function frame(run: () => void): () => void {
     run()
   }
   const id = requestAnimationFrame(fire)
-  const cancelTimer = timer(HIDDEN_FRAME_MS, fire)
+  const cancelTimer = startTimer(HIDDEN_FRAME_MS, fire)
   return finish
 }
 
-function openSocket({ url, protocols }: SocketRequest, handlers: SocketHandlers): SocketHandle {
+function openSocket({ url, protocols }: SocketRequest, { opened, received, ended }: SocketHandlers): SocketHandle {
   let socket: WebSocket | undefined
+  // Clears the handlers too: who has closed a socket hears no more of it.
+  const release = () => {
+    if (socket) socket.onopen = socket.onmessage = socket.onclose = null
+  }
   try {
-    socket = new WebSocket(url, [...protocols])
+    const dialled = (socket = new WebSocket(url, [...protocols]))
+    dialled.binaryType = 'arraybuffer'
+    dialled.onopen = () => opened(dialled.protocol)
+    dialled.onmessage = ({ data }) => received(data as string | ArrayBuffer)
+    dialled.onclose = ({ code, reason }) => {
+      release()
+      ended(code, reason)
+    }
   } catch {
     // A page on https that dials ws, a forbidden port: the browser throws where others fail later.
-    timer(0, () => handlers.ended(ABNORMAL, ''))
-    return { send() {}, bufferedBytes: () => 0, close() {} }
-  }
-  const opened = socket
-  opened.binaryType = 'arraybuffer'
-  opened.onopen = () => handlers.opened(opened.protocol)
-  opened.onmessage = ({ data }) => handlers.received(data as string | ArrayBuffer)
-  opened.onclose = ({ code, reason }) => {
-    release(opened)
-    handlers.ended(code, reason)
+    startTimer(0, () => ended(ABNORMAL, ''))
   }
   return {
     send(text) {
       // A socket that is closing takes text and loses it; its end is on the way, and decides about what was sent.
-      if (opened.readyState === opened.OPEN) opened.send(text)
+      if (socket?.readyState === 1) socket.send(text)
     },
     // Some stand-ins for a socket do not have it.
-    bufferedBytes: () => opened.bufferedAmount ?? 0,
+    bufferedBytes: () => socket?.bufferedAmount ?? 0,
     close(closeCode, reason) {
-      release(opened)
-      opened.close(closeCode, reason)
+      release()
+      socket?.close(closeCode, reason)
     },
   }
 }
 
-function release(socket: WebSocket): void {
-  socket.onopen = socket.onmessage = socket.onclose = null
-}
-
-type Source = Pick<EventTarget, 'addEventListener' | 'removeEventListener'>
-
 function onHint(listener: (hint: Hint) => void): () => void {
-  const stops: (() => void)[] = []
-  const listen = (source: Source | undefined, type: string, hintOf: (event: Event) => Hint | undefined) => {
+  if (typeof document !== 'object') return () => {}
+  const hints: readonly (readonly [EventTarget, string, (event: Event) => Hint | false])[] = [
+    [window, 'online', () => 'online'],
+    [window, 'offline', () => 'offline'],
+    // Only the way back out of the back/forward cache is of interest; a first `pageshow` tells nothing.
+    [window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && 'restored'],
+    [document, 'visibilitychange', () => document.visibilityState],
+    [document, 'freeze', () => 'frozen'],
+    [document, 'resume', () => 'resumed'],
+  ]
+  const stops = hints.map(([source, type, hintOf]) => {
     const handle = (event: Event) => {
       const hint = hintOf(event)
       if (hint) listener(hint)
     }
-    source?.addEventListener?.(type, handle)
-    stops.push(() => source?.removeEventListener?.(type, handle))
-  }
-  const page = typeof window === 'object' ? window : undefined
-  const view = page?.document
-  listen(page, 'online', () => 'online')
-  listen(page, 'offline', () => 'offline')
-  // Only the way back out of the back/forward cache is of interest; a first `pageshow` tells nothing.
-  listen(page, 'pageshow', (event) => ((event as PageTransitionEvent).persisted ? 'restored' : undefined))
-  listen(view, 'visibilitychange', () => (view?.visibilityState === 'visible' ? 'visible' : 'hidden'))
-  listen(view, 'freeze', () => 'frozen')
-  listen(view, 'resume', () => 'resumed')
+    source.addEventListener(type, handle)
+    return () => source.removeEventListener(type, handle)
+  })
   return () => {
     for (const stop of stops) stop()
   }

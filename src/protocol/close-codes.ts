@@ -35,43 +35,29 @@ export const CLOSE_TOO_MANY = 4429
 export const CLOSE_SERVER_ERROR = 4500
 export const CLOSE_UNAVAILABLE = 4503
 
-/** The meaning of `closeCode`, with the application's overrides applied. */
-export function closeMeaning(closeCode: number, overrides: Readonly<Record<number, ClosePolicy>> = {}): CloseMeaning {
-  const meaning = builtIn(closeCode)
-  const policy = overrides[closeCode]
-  return policy ? { ...meaning, policy } : meaning
+const MEANINGS: Readonly<Record<number, readonly [ClosePolicy, ErrorCode]>> = {
+  1002: ['stop', 'protocol'],
+  1003: ['stop', 'protocol'],
+  1007: ['stop', 'protocol'],
+  1008: ['reauthorize', 'unauthorized'],
+  1009: ['retry', 'frame-too-large'],
+  1011: ['retry-slower', 'server-error'],
+  1013: ['retry-slower', 'server-error'],
+  [CLOSE_BAD_FRAME]: ['retry', 'protocol'],
+  [CLOSE_UNAUTHORIZED]: ['reauthorize', 'unauthorized'],
+  [CLOSE_FORBIDDEN]: ['stop', 'forbidden'],
+  [CLOSE_NO_HELLO]: ['retry', 'timeout'],
+  [CLOSE_REPLACED]: ['replace', 'replaced'],
+  [CLOSE_TOO_MANY]: ['retry', 'rate-limited'],
+  [CLOSE_SERVER_ERROR]: ['retry-slower', 'server-error'],
+  [CLOSE_UNAVAILABLE]: ['retry', 'server-unavailable'],
 }
 
-function builtIn(closeCode: number): CloseMeaning {
-  switch (closeCode) {
-    case CLOSE_BAD_FRAME:
-      return { policy: 'retry', code: 'protocol' }
-    case CLOSE_UNAUTHORIZED:
-    case 1008:
-      return { policy: 'reauthorize', code: 'unauthorized' }
-    case CLOSE_FORBIDDEN:
-      return { policy: 'stop', code: 'forbidden' }
-    case 1002:
-    case 1003:
-    case 1007:
-      return { policy: 'stop', code: 'protocol' }
-    case 1009:
-      return { policy: 'retry', code: 'frame-too-large' }
-    case CLOSE_NO_HELLO:
-      return { policy: 'retry', code: 'timeout' }
-    case CLOSE_REPLACED:
-      return { policy: 'replace', code: 'replaced' }
-    case CLOSE_TOO_MANY:
-      return { policy: 'retry', code: 'rate-limited' }
-    case CLOSE_UNAVAILABLE:
-      return { policy: 'retry', code: 'server-unavailable' }
-    case CLOSE_SERVER_ERROR:
-    case 1011:
-    case 1013:
-      return { policy: 'retry-slower', code: 'server-error' }
-    default:
-      return { policy: 'retry', code: 'connection-lost' }
-  }
+/** The meaning of `closeCode`, with the application's overrides applied. */
+export function closeMeaning(closeCode: number, overrides: Readonly<Record<number, ClosePolicy>> = {}): CloseMeaning {
+  const [builtIn, code] = MEANINGS[closeCode] ?? ['retry', 'connection-lost']
+  const policy = overrides[closeCode] ?? builtIn
+  return { policy, code: policy === 'reauthorize' ? 'unauthorized' : code }
 }
 
 /** The wait that a close reason asks for (`code; retry=<ms>`), 0 where it names none. Never more than an hour. */

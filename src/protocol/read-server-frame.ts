@@ -5,7 +5,6 @@ import { isShallow } from './content.ts'
 import {
   createReader,
   type FrameReader,
-  type Guard,
   isAmount,
   isAnything,
   isCount,
@@ -19,17 +18,18 @@ import {
   record,
 } from './guards.ts'
 
-type Producer = NonNullable<AttachedFrame['producer']>
+/** What a server of level 1 says: without the records of producers that level 2 keeps. */
+export type KnownServerFrame =
+  | Exclude<ServerFrame, { type: 'detached' | 'attached' }>
+  | Omit<AttachedFrame, 'producer'>
 
 /** Data deeper than the limit was never accepted by a sound server; a handler that walks it could exhaust the stack. */
 const isData = (value: unknown): value is unknown => value !== undefined && isShallow(value)
 
 /** Built by a call, so that importing has no effect and a bundle carries only the direction it reads. */
-export function createServerFrameReader(): FrameReader<ServerFrame> {
+export function createServerFrameReader(): FrameReader<KnownServerFrame> {
   const isPosition = record(positionShape())
   const isOptionalText = optional(isText)
-  const isDone: Guard<Producer['done'][number]> = (value): value is Producer['done'][number] =>
-    Array.isArray(value) && isCount(value[0]) && isText(value[1]) && isCount(value[2])
   const eventShape = {
     offset: isCount,
     tag: isOptionalText,
@@ -39,7 +39,7 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     sender: optional(record<Sender>({ user: isText, member: isText })),
     storedAtMs: isAmount,
   }
-  return createReader<ServerFrame>({
+  return createReader<KnownServerFrame>({
     welcome: {
       version: isCount,
       level: isCount,
@@ -64,7 +64,6 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
       grants: isGrants(),
       top: isPosition,
       mode: oneOf('live', 'catching-up', 'reset'),
-      producer: optional(record<Producer>({ incarnation: isText, last: isCount, done: listOf(isDone) })),
     },
     denied: { channel: isText, request: isCount, code: isText, message: isOptionalText },
     reset: {
@@ -76,7 +75,6 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
       snapshot: isAnything,
       overlapTo: optional(isCount),
     },
-    detached: { channel: isText, request: isCount, code: isText },
     ack: { channel: isText, sequence: isCount, offset: isCount, tag: isOptionalText },
     nack: { channel: isText, sequence: isCount, code: isText, message: isOptionalText },
     event: { channel: isText, ...eventShape },

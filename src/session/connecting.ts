@@ -8,29 +8,24 @@
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
-import { afterStableSession, move, publicStatus } from '../connection/machine.ts'
+import { IDLE, move, publicStatus } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
-import type { Input, Now } from '../effects.ts'
-import type { Hint } from '../env/environment.ts'
-import { type Cause, causeOf } from '../errors.ts'
-import {
-  CLOSE_ABANDONED,
-  CLOSE_BAD_FRAME,
-  type ClosePolicy,
-  closeMeaning,
-  retryAfterMs,
-} from '../protocol/close-codes.ts'
+import type { Input } from '../effects.ts'
+import { type Cause, causeOf, type ErrorCode } from '../errors.ts'
+import { CLOSE_ABANDONED, CLOSE_BAD_FRAME, type ClosePolicy, closeMeaning, retryAfterMs } from '../protocol/close-codes.ts'
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
-import { attach, leaveAll, loseAttachments } from './attaching.ts'
-import { type Core, send, type Violation } from './core.ts'
+import { attach, detachAll } from './attaching.ts'
+import { type Core, send, sends, type Violation } from './core.ts'
 import { giveUp } from './publishing.ts'
+
+type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000
-/** Bad frames without a stable session between them that end in `failed`. */
-const MAX_MALFORMED = 3
+/** How often a refusal of this kind may come, without a stable session in between, before the client stops. */
+const MAX_STRIKES: { readonly [Code in ErrorCode]?: number } = { unauthorized: 1, protocol: 2 }
 /** The shortest heartbeat, in milliseconds, whatever a server says. */
 const MIN_HEARTBEAT_MS = 100
 /** Hints cut a wait no more often than this, in milliseconds: a page that flickers must not defeat the backoff. */
@@ -39,115 +34,93 @@ const HURRY_PAUSE_MS = 2_000
 const CLOSE_NORMAL = 1000
 
 /** Applies `what` and does what the change entails. */
-export function trigger(core: Core, what: Trigger, cause: Cause | null = null, closeCode = CLOSE_ABANDONED): void {
+export function trigger(core: Core, what: Trigger, cause: Cause | null = null, closeCode = CLOSE_NORMAL): void {
   const before = core.connection
   const next = move(before, what, cause)
+  const from = PHASES[before.phase]
   if (next === 'never') {
     core.effects.push({ type: 'bug', description: `${what} while ${before.phase}` })
     // A wrong state becomes a reconnect.
-    if (PHASES[before.phase].socket) trigger(core, 'lost', causeOf('internal'))
-    return
+    if (from.socket) trigger(core, 'lost', causeOf('internal'))
+  } else if (next !== before) {
+    core.connection = next
+    const to = PHASES[next.phase]
+    if (before.phase === 'authorizing' && !to.socket) core.effects.push({ type: 'authorize.cancel' })
+    if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
+    if (next.phase === 'closed') giveUp(core, core.outbox.releaseAll(), 'closed')
+    if ((from.sends && !to.sends) || next.phase === 'closed') {
+      giveUp(core, core.outbox.releaseUnanswered(), 'connection-lost')
+      detachAll(core)
+    }
+    enter(core, next.phase, from.sends)
+    show(core)
   }
-  if (next === before) return
-  core.connection = next
-  core.timerAtMs = Infinity
-  if (PHASES[before.phase].socket && !PHASES[next.phase].socket) {
-    const intended = what === 'disconnect' || what === 'close'
-    core.effects.push({ type: 'socket.close', closeCode: intended ? CLOSE_NORMAL : closeCode, reason: '' })
-  }
-  if (before.phase === 'authorizing' && next.phase !== 'opening') core.effects.push({ type: 'authorize.cancel' })
-  const wasLive = PHASES[before.phase].sends
-  if (next.phase === 'closed') {
-    giveUp(core, core.outbox.releaseAll(), 'closed')
-    leaveAll(core)
-  } else if (wasLive && !PHASES[next.phase].sends) {
-    giveUp(core, core.outbox.releaseUnanswered(), 'connection-lost')
-    loseAttachments(core)
-  }
-  enter(core, wasLive)
 }
 
-function enter(core: Core, wasLive: boolean): void {
+function enter(core: Core, phase: typeof core.connection.phase, wasLive: boolean): void {
   const { connection, now, settings } = core
-  const { phase, attempt } = connection
-  switch (phase) {
-    case 'authorizing':
-      core.connection = {
-        ...connection,
-        attempt: attempt + 1,
-        outageAtMs: attempt === 0 ? now.elapsedMs : connection.outageAtMs,
-      }
-      core.retryAfterMs = 0
-      core.timerAtMs = now.awakeMs + settings.connect.timeoutMs
-      core.effects.push({ type: 'authorize', attemptId: ++core.attemptId, refused: connection.unauthorizedCount > 0 })
-      break
-    case 'opening':
-    case 'handshaking':
-      core.timerAtMs = now.awakeMs + settings.connect.timeoutMs
-      break
-    case 'live':
-      if (!wasLive) {
-        core.counters.connects++
-        core.connection = { ...connection, liveAtMs: now.awakeMs }
-      }
-      core.timerAtMs = core.ping.askedAt.awakeMs + core.heartbeatMs
-      break
-    case 'probing':
-      core.ping = { n: core.ping.n + 1, askedAt: now, isAnswered: false }
-      core.timerAtMs = now.awakeMs + settings.heartbeat.timeoutMs
-      send(core, { type: 'ping', n: core.ping.n })
-      break
-    case 'waiting':
-      if (attempt >= settings.backoff.maxAttempts) return stopTrying(core)
-      core.timerAtMs =
-        now.elapsedMs +
-        backoffDelayMs(
-          settings.backoff,
-          attempt,
-          now.elapsedMs - connection.outageAtMs,
-          core.retryAfterMs,
-          core.random(),
-        )
-      break
-    case 'closed':
-      core.effects.push({ type: 'closed' })
-  }
-  show(core)
-}
-
-function stopTrying(core: Core): void {
-  trigger(core, 'rejected', { ...core.connection.cause, ...causeOf('gave-up') })
+  const { attempt } = connection
+  // Whatever waits for an answer has this long; the two that do not are set below.
+  const answerMs = phase === 'probing' ? settings.heartbeat.timeoutMs : settings.connect.timeoutMs
+  core.timerAtMs = PHASES[phase].timer ? now.awakeMs + answerMs : Infinity
+  if (phase === 'authorizing') {
+    const outageAtMs = attempt === 0 ? now.elapsedMs : connection.outageAtMs
+    core.connection = { ...connection, attempt: attempt + 1, outageAtMs }
+    core.retryAfterMs = 0
+    const refused = connection.strikes.unauthorized !== undefined
+    core.effects.push({ type: 'authorize', attemptId: ++core.attemptId, refused })
+  } else if (phase === 'live') {
+    if (!wasLive) {
+      core.counters.connects++
+      core.connection = { ...connection, liveAtMs: now.awakeMs }
+    }
+    core.timerAtMs = core.pingedAtMs + core.heartbeatMs
+  } else if (phase === 'probing') {
+    core.pingedAtMs = now.awakeMs
+    send(core, { type: 'ping', n: ++core.pings })
+  } else if (phase === 'waiting') {
+    const outageMs = now.elapsedMs - connection.outageAtMs
+    core.timerAtMs = now.elapsedMs + backoffDelayMs(settings.backoff, attempt, outageMs, core.retryAfterMs, core.random())
+    if (attempt >= settings.backoff.maxAttempts) trigger(core, 'rejected', { ...connection.cause, ...causeOf('gave-up') })
+  } else if (phase === 'closed') core.effects.push({ type: 'closed' })
 }
 
 /** Renews what the application sees of the connection. */
 function show(core: Core): void {
   const { connection, now, snapshot: before } = core
+  const { phase, cause, attempt } = connection
   const status = publicStatus(connection)
   const isNew = status !== before.status
+  const isLive = sends(core)
   core.snapshot = {
     status,
     previous: isNew ? before.status : before.previous,
-    cause: connection.cause,
-    attempt: PHASES[connection.phase].sends ? 0 : connection.attempt,
-    retryAtMs: connection.phase === 'waiting' ? now.wallMs + core.timerAtMs - now.elapsedMs : null,
+    cause,
+    attempt: isLive ? 0 : attempt,
+    retryAtMs: phase === 'waiting' ? now.wallMs + core.timerAtMs - now.elapsedMs : null,
     sinceMs: isNew ? now.wallMs : before.sinceMs,
-    transport: PHASES[connection.phase].sends ? 'websocket' : null,
+    transport: isLive ? 'websocket' : null,
     resumed: false,
   }
-  core.effects.push(isNew ? { type: 'status', snapshot: core.snapshot } : { type: 'changed' })
+  core.effects.push({ type: 'changed' })
+  if (isNew) core.effects.push({ type: 'status', snapshot: core.snapshot })
+}
+
+function isAsking(core: Core, attemptId: number): boolean {
+  return attemptId === core.attemptId && core.connection.phase === 'authorizing'
 }
 
 /** Address and token are there: dial. */
-export function authorized(core: Core, { attemptId, url, token }: Extract<Input, { type: 'authorized' }>): void {
-  if (attemptId !== core.attemptId || core.connection.phase !== 'authorizing') return
+export function authorized(core: Core, { attemptId, url, token }: InputOf<'authorized'>): void {
+  if (!isAsking(core, attemptId)) return
   core.token = token
   trigger(core, 'authorized')
   core.effects.push({ type: 'socket.open', socketId: ++core.socketId, url })
 }
 
 /** There is no address or token: for good if the application said so, else try again. */
-export function denied(core: Core, { attemptId, code, message }: Extract<Input, { type: 'denied' }>): void {
-  if (attemptId !== core.attemptId || core.connection.phase !== 'authorizing') return
+export function unauthorized(core: Core, { attemptId, code, message }: InputOf<'denied'>): void {
+  if (!isAsking(core, attemptId)) return
   const cause = { ...causeOf(code), ...(message && { message }) }
   trigger(core, code === 'connection-refused' ? 'lost' : 'denied', cause)
 }
@@ -163,63 +136,58 @@ export function opened(core: Core): void {
   send(core, { type: 'hello', version: PROTOCOL_VERSION, producer, generation, ...(token !== undefined && { token }) })
 }
 
-export function welcomed(core: Core, frame: WelcomeFrame): Violation {
+export function welcomed(core: Core, { version, limits, heartbeat }: WelcomeFrame): Violation {
+  if (version !== PROTOCOL_VERSION) return `protocol version ${version}`
   // A greeting may be answered twice; the second answer changes nothing.
-  if (PHASES[core.connection.phase].sends) return undefined
-  if (frame.version !== PROTOCOL_VERSION) return `protocol version ${frame.version}`
-  core.limits = frame.limits
-  core.heartbeatMs = Math.max(
-    MIN_HEARTBEAT_MS,
-    Math.min(core.settings.heartbeat.intervalMs, frame.heartbeat.intervalMs || Infinity),
-  )
-  core.ping = { n: core.ping.n, askedAt: core.now, isAnswered: true }
+  if (sends(core)) return
+  core.limits = limits
+  const intervalMs = Math.min(core.settings.heartbeat.intervalMs, heartbeat.intervalMs || Infinity)
+  core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, intervalMs)
+  core.pingedAtMs = core.now.awakeMs
   core.undrainedBytes = 0
   trigger(core, 'welcomed')
   for (const record of core.channels.values()) attach(core, record)
-  return undefined
 }
 
 /** The socket has ended by itself, or never came to be: its close code decides. */
-export function ended(core: Core, { closeCode, reason }: Extract<Input, { type: 'socket.ended' }>): void {
+export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>): void {
   const { policy, code } = closeMeaning(closeCode, core.settings.closeCodes)
-  const neverOpened = core.connection.phase === 'opening' && code === 'connection-lost'
   core.retryAfterMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
-  lose(core, causeOf(neverOpened ? 'connection-refused' : code, closeCode), policy)
+  const isRefused = core.connection.phase === 'opening' && code === 'connection-lost'
+  lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
   // What replaced this client acts for its producer now; going on here is somebody new.
   if (policy === 'replace') core.producer = core.createId()
 }
 
 /** The peer sent what it must not: replace the socket, and stop if that keeps happening. */
 export function violated(core: Core, violation: string): void {
-  const cause = { ...causeOf('protocol', CLOSE_BAD_FRAME), message: `The server sent what it must not: ${violation}.` }
-  lose(core, cause, 'retry', CLOSE_BAD_FRAME)
+  const message = `The server sent what it must not: ${violation}.`
+  lose(core, { ...causeOf('protocol', CLOSE_BAD_FRAME), message }, 'retry', CLOSE_BAD_FRAME)
 }
 
-function lose(core: Core, cause: Cause, policy: ClosePolicy, closeCode = CLOSE_ABANDONED): void {
-  const { now, settings } = core
-  let { connection } = core
-  if (PHASES[connection.phase].sends && now.awakeMs - connection.liveAtMs >= settings.backoff.stableAfterMs) {
-    connection = afterStableSession(connection, now.elapsedMs)
-  }
-  const unauthorizedCount = connection.unauthorizedCount + (policy === 'reauthorize' ? 1 : 0)
-  const malformedCount = connection.malformedCount + (cause.closeCode === CLOSE_BAD_FRAME ? 1 : 0)
-  core.connection = { ...connection, unauthorizedCount, malformedCount }
-  const stops = policy === 'stop' || policy === 'replace' || unauthorizedCount > 1 || malformedCount >= MAX_MALFORMED
-  trigger(core, stops ? 'rejected' : 'lost', cause, closeCode)
+function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
+  const { now, settings, connection } = core
+  const { code } = cause
+  // A stable session forgives what came before it.
+  const isStable = now.awakeMs - connection.liveAtMs >= settings.backoff.stableAfterMs
+  const { strikes, attempt, outageAtMs } = isStable ? { ...IDLE, outageAtMs: now.elapsedMs } : connection
+  const count = (strikes[code] ?? 0) + 1
+  core.connection = { ...connection, attempt, outageAtMs, liveAtMs: Infinity, strikes: { ...strikes, [code]: count } }
+  const isFinal = policy === 'stop' || policy === 'replace' || count > (MAX_STRIKES[code] ?? Infinity)
+  trigger(core, isFinal ? 'rejected' : 'lost', cause, closeCode)
 }
 
 /** The deadline of the present phase, if it has come. */
 export function phaseDue(core: Core): void {
   const { timer } = PHASES[core.connection.phase]
-  const nowMs = timer === 'backoff' ? core.now.elapsedMs : core.now.awakeMs
-  if (nowMs < core.timerAtMs) return
+  if (phaseDueInMs(core) > 0) return
   if (timer === 'backoff' || timer === 'silence') trigger(core, 'due')
-  else lose(core, causeOf(timer === 'pong' ? 'connection-lost' : 'timeout'), 'retry')
+  else lose(core, causeOf(timer === 'pong' ? 'connection-lost' : 'timeout'))
 }
 
-/** How long until the deadline of the present phase. */
-export function phaseDueInMs(core: Core): number {
-  return core.timerAtMs - (core.connection.phase === 'waiting' ? core.now.elapsedMs : core.now.awakeMs)
+/** How long until the deadline of the present phase; a wait goes on while the machine sleeps, an answer is not late for it. */
+export function phaseDueInMs({ timerAtMs, connection, now }: Core): number {
+  return timerAtMs - (connection.phase === 'waiting' ? now.elapsedMs : now.awakeMs)
 }
 
 /** The server asks: answer, and ask too if that is overdue. In a hidden page the server's questions keep the pace. */
@@ -228,15 +196,12 @@ export function pinged(core: Core, { n }: PingFrame): void {
   phaseDue(core)
 }
 
-/** The answer to our newest question: the moment it was asked. Any other answer means nothing. */
-export function ponged(core: Core, { n }: PongFrame): Now | undefined {
-  const { ping, now } = core
-  if (n !== ping.n || ping.isAnswered) return undefined
-  core.ping = { ...ping, isAnswered: true }
-  const roundTripMs = now.awakeMs - ping.askedAt.awakeMs
+/** The answer to our newest ping. Any other answer means nothing. */
+export function ponged(core: Core, { n }: PongFrame): void {
+  if (n !== core.pings || core.connection.phase !== 'probing') return
+  const roundTripMs = core.now.awakeMs - core.pingedAtMs
   core.roundTripMs = core.roundTripMs ? core.roundTripMs * 0.875 + roundTripMs * 0.125 : roundTripMs
   trigger(core, 'heard')
-  return ping.askedAt
 }
 
 /** Makes sure that the socket lives, sooner than the heartbeat would. */
@@ -248,14 +213,14 @@ export function probe(core: Core): void {
 }
 
 /** The platform says something about the page or the network. */
-export function hinted(core: Core, { hint }: { readonly hint: Hint }): void {
+export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
   if (hint === 'hidden' || hint === 'frozen') return
   if (core.connection.phase !== 'waiting') return probe(core)
-  // Never below what the server asked for: a hint must not defeat a refusal.
-  if (hint === 'offline' || core.retryAfterMs > 0) return
   const { elapsedMs } = core.now
   const dueAtMs = elapsedMs + core.random() * HINT_JITTER_MS
-  if (dueAtMs >= core.timerAtMs || elapsedMs - core.hurriedAtMs < HURRY_PAUSE_MS) return
+  // Never below what the server asked for: a hint must not defeat a refusal.
+  const mayHurry = hint !== 'offline' && core.retryAfterMs === 0 && elapsedMs - core.hurriedAtMs >= HURRY_PAUSE_MS
+  if (!mayHurry || dueAtMs >= core.timerAtMs) return
   core.hurriedAtMs = elapsedMs
   core.timerAtMs = dueAtMs
   show(core)
@@ -263,14 +228,13 @@ export function hinted(core: Core, { hint }: { readonly hint: Hint }): void {
 
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
-  const { now, undrainedBytes, settings } = core
-  if (!PHASES[core.connection.phase].sends) return
+  const { now, undrainedBytes, settings, drainedAtMs } = core
+  const { timeoutMs } = settings.heartbeat
+  if (!sends(core)) return
   core.undrainedBytes = now.bufferedBytes
   if (undrainedBytes === 0 || now.bufferedBytes < undrainedBytes) {
     core.drainedAtMs = now.awakeMs
     // The answer to a ping is due once what was queued before it has left.
-    if (undrainedBytes > 0 && core.connection.phase === 'probing')
-      core.timerAtMs = now.awakeMs + settings.heartbeat.timeoutMs
-  } else if (now.awakeMs - core.drainedAtMs >= settings.heartbeat.timeoutMs)
-    lose(core, causeOf('connection-lost'), 'retry')
+    if (undrainedBytes > 0 && core.connection.phase === 'probing') core.timerAtMs = now.awakeMs + timeoutMs
+  } else if (now.awakeMs - drainedAtMs >= timeoutMs) lose(core, causeOf('connection-lost'))
 }

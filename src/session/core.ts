@@ -3,11 +3,10 @@
 // Rules of this folder:
 // - Functions over this record; no clock, no promise, no callback out. Time is `core.now`, consequences are `core.effects`.
 // - Imports go one way: publishing ← attaching ← receiving ← connecting.
-// - A part that meets a frame which cannot be returns a Violation; the session closes the socket for it.
+// - A part that meets a frame which cannot be answers a Violation; the session closes the socket for it.
 
 import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
-import { Freshness } from '../delivery/freshness.ts'
 import { Inbox } from '../delivery/inbox.ts'
 import { Outbox } from '../delivery/outbox.ts'
 import type { Effect, Now } from '../effects.ts'
@@ -15,39 +14,51 @@ import type { RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits } from '../protocol/frames.ts'
-import { type ChannelSnapshot, type ChannelStatus, type ClientSnapshot, IDLE_SNAPSHOT } from '../snapshots.ts'
+import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
 
-/** What a frame did that it must not: words for the log, `undefined` if all is well. */
-export type Violation = string | undefined
+/** What a frame did that it must not: words for the log; nothing if all is well. */
+export type Violation = string | void
+
+/** What was asked of the server for a channel on this socket, and what it answered. */
+export interface Attachment {
+  /** The number of the newest `sub`; 0 if none was sent. */
+  readonly request: number
+  readonly wanted: readonly Grant[]
+  /** When it was asked; awake time. `Infinity` once it is answered. */
+  askedAtMs: number
+  granted: readonly Grant[]
+  /** The history that acknowledgements count in. */
+  epoch: string
+  /** The number of the fetch that is unanswered, and when it was sent. */
+  fetch: number
+  fetchedAtMs: number
+}
+
+export const UNATTACHED: Attachment = {
+  request: 0,
+  wanted: [],
+  askedAtMs: Infinity,
+  granted: [],
+  epoch: '',
+  fetch: 0,
+  fetchedAtMs: Infinity,
+}
 
 /** Everything the session knows of one channel. */
 export interface ChannelRecord {
   readonly name: string
   readonly inbox: Inbox
-  readonly freshness: Freshness
+  attachment: Attachment
   status: ChannelStatus
   /** Handlers and other readers; while above 0 the channel is wanted for reading. */
   readers: number
+  /** Publishes that have not settled; while above 0 the channel is wanted for writing. */
+  pending: number
   /** Without readers, and without publishes, it stays wanted until then; awake time. */
   readUntilMs: number
   writeUntilMs: number
-  /** The number of the newest `sub` on this socket; 0 if none was sent. */
-  request: number
-  requestedAt: Now | null
-  /** What that `sub` wanted. */
-  wanted: readonly Grant[]
-  /** What its answer granted. */
-  granted: readonly Grant[]
-  /** The history that acknowledgements of this attachment count in. */
-  epoch: string
-  /** The fetch that is unanswered. */
-  fetch: { readonly request: number; readonly askedAt: Now } | null
-  /** The server has named a top that pushing should have brought by then; awake time. */
-  gapDueAtMs: number
-  /** Publishes that have not settled. */
-  pending: number
   lastError: RealtimeError | null
-  snapshot: ChannelSnapshot | null
+  snapshot: ChannelSnapshot | undefined
 }
 
 /** Counters since the client was made. */
@@ -69,55 +80,42 @@ export interface Core {
   effects: Effect[]
   now: Now
   connection: Connection
+  snapshot: ClientSnapshot
   /** Names this client towards the server: a secret of this page load. */
   producer: string
+  token: string | undefined
   /** Counts sockets; also the generation by which the server fences old ones. */
   socketId: number
   /** Counts questions for address and token. */
   attemptId: number
-  /** Numbers `sub`, `unsub` and `fetch`; never reused, so a late answer cannot be mistaken. */
+  /** Numbers `sub` and `fetch`; never reused, so a late answer cannot be mistaken. */
   request: number
   /** The deadline of the present phase, on the clock that its facts name. */
   timerAtMs: number
+  /** No channel has a deadline before this; awake time. The exact one is looked for when it comes. */
+  sweepAtMs: number
+  /** When the application's `close` stops waiting for the outbox; awake time. */
+  closeDueAtMs: number
   /** The shortest wait that the server asked for; applies to the next try. */
   retryAfterMs: number
   /** When a hint last cut a wait; elapsed time. */
   hurriedAtMs: number
-  /** When the application's `close` stops waiting for the outbox; awake time. */
-  closeDueAtMs: number
-  /** No channel has a deadline before this; awake time. The exact one is looked for when it comes. */
-  sweepAtMs: number
-  /** No channel stops being fresh before this; elapsed time. */
-  staleAtMs: number
-  ping: { readonly n: number; readonly askedAt: Now; readonly isAnswered: boolean }
+  /** The number of our newest ping, when it was sent, in awake time, and its smoothed round trip. */
+  pings: number
+  pingedAtMs: number
+  roundTripMs: number
+  heartbeatMs: number
+  /** What the server bounds. Nothing is sent before it has said so. */
+  limits: Limits | undefined
+  /** Bytes sent in this step, which the socket's buffer does not show yet. */
+  stepBytes: number
   /** What waited in the socket at the last look, and when some of it last left; awake time. */
   undrainedBytes: number
   drainedAtMs: number
-  /** Smoothed round trip of pings; 0 before the first. */
-  roundTripMs: number
-  heartbeatMs: number
-  limits: Limits
-  /** Bytes sent in this step, which the socket's buffer does not show yet. */
-  stepBytes: number
-  token: string | undefined
-  snapshot: ClientSnapshot
 }
 
 /** An answer to anything may take this long, in milliseconds, before the client makes sure that the socket is alive. */
 export const ANSWER_MS = 4_000
-
-const START: Now = { awakeMs: 0, elapsedMs: 0, wallMs: 0, bufferedBytes: 0 }
-
-/** What holds until the server has said otherwise; publishes wait for its word. */
-const NO_LIMITS: Limits = {
-  window: 0,
-  windowBytes: 0,
-  messageBytes: 0,
-  snapshotBytes: 0,
-  pageCount: 0,
-  publishesPerSecond: 0,
-  publishBurst: 0,
-}
 
 export function createCore(settings: Settings, random: () => number, createId: () => string): Core {
   return {
@@ -128,27 +126,36 @@ export function createCore(settings: Settings, random: () => number, createId: (
     channels: new Map(),
     counters: { connects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
-    now: START,
+    now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, bufferedBytes: 0 },
     connection: IDLE,
+    snapshot: {
+      status: 'idle',
+      previous: 'idle',
+      cause: null,
+      attempt: 0,
+      retryAtMs: null,
+      sinceMs: 0,
+      transport: null,
+      resumed: false,
+    },
     producer: createId(),
+    token: undefined,
     socketId: 0,
     attemptId: 0,
     request: 0,
     timerAtMs: Infinity,
+    sweepAtMs: Infinity,
+    closeDueAtMs: Infinity,
     retryAfterMs: 0,
     hurriedAtMs: -Infinity,
-    closeDueAtMs: Infinity,
-    sweepAtMs: Infinity,
-    staleAtMs: Infinity,
-    ping: { n: 0, askedAt: START, isAnswered: true },
+    pings: 0,
+    pingedAtMs: 0,
+    roundTripMs: 0,
+    heartbeatMs: 0,
+    limits: undefined,
+    stepBytes: 0,
     undrainedBytes: 0,
     drainedAtMs: 0,
-    roundTripMs: 0,
-    heartbeatMs: settings.heartbeat.intervalMs,
-    limits: NO_LIMITS,
-    stepBytes: 0,
-    token: undefined,
-    snapshot: IDLE_SNAPSHOT,
   }
 }
 
@@ -158,41 +165,31 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
     record = {
       name,
       inbox: new Inbox(),
-      freshness: new Freshness(),
+      attachment: UNATTACHED,
       status: 'idle',
       readers: 0,
-      readUntilMs: -Infinity,
-      writeUntilMs: -Infinity,
-      request: 0,
-      requestedAt: null,
-      wanted: [],
-      granted: [],
-      epoch: '',
-      fetch: null,
-      gapDueAtMs: Infinity,
       pending: 0,
+      readUntilMs: 0,
+      writeUntilMs: 0,
       lastError: null,
-      snapshot: null,
+      snapshot: undefined,
     }
     core.channels.set(name, record)
   }
   return record
 }
 
+/** Sends a frame, and makes sure of the socket if what it asks is not answered in time. */
 export function send(core: Core, frame: OutgoingFrame): void {
   core.effects.push({ type: 'socket.send', frame })
+  sweepAt(core, core.now.awakeMs + ANSWER_MS)
 }
 
 /** The channel looks different to the application now. */
-export function touch(core: Core, record: ChannelRecord): void {
-  record.snapshot = null
-  core.effects.push({ type: 'changed', channel: record.name })
-}
-
-export function setStatus(core: Core, record: ChannelRecord, status: ChannelStatus): void {
-  if (record.status === status) return
+export function touch(core: Core, record: ChannelRecord, status = record.status): void {
   record.status = status
-  touch(core, record)
+  record.snapshot = undefined
+  core.effects.push({ type: 'changed', channel: record.name })
 }
 
 /** Whether frames beyond the greeting can be sent now. */
@@ -203,9 +200,4 @@ export function sends(core: Core): boolean {
 /** A channel has something to look after at that moment; awake time. */
 export function sweepAt(core: Core, dueAtMs: number): void {
   core.sweepAtMs = Math.min(core.sweepAtMs, dueAtMs)
-}
-
-/** Something was asked just now. */
-export function awaitAnswer(core: Core): void {
-  sweepAt(core, core.now.awakeMs + ANSWER_MS)
 }

@@ -10,7 +10,7 @@ import type { Released } from '../delivery/outbox.ts'
 import type { Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { AckFrame, NackFrame } from '../protocol/frames.ts'
-import { awaitAnswer, channelRecord, type Core, send, sweepAt, touch, type Violation } from './core.ts'
+import { channelRecord, type Core, send, sweepAt, touch, type Violation } from './core.ts'
 
 /** No more than this is left waiting in the socket: what is still here can be given up, and a ping is not stuck behind it. */
 const MAX_UNDRAINED_BYTES = 32_768
@@ -18,29 +18,26 @@ const MAX_UNDRAINED_BYTES = 32_768
 /** Takes a publish in, or settles it at once. Tells which. */
 export function publish(core: Core, request: Publish): boolean {
   const { connection, closeDueAtMs, settings, outbox, now } = core
-  const refusal =
+  const record = channelRecord(core, request.channel)
+  record.pending++
+  const refusal: ErrorCode | false =
     !PHASES[connection.phase].accepts || closeDueAtMs < Infinity
       ? 'closed'
       : request.bytes > settings.maxFrameBytes
         ? 'frame-too-large'
-        : outbox.offer(request, now.awakeMs)
-          ? undefined
-          : 'outbox-full'
-  if (refusal) settle(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
-  else {
-    const record = channelRecord(core, request.channel)
-    record.pending++
-    touch(core, record)
-  }
+        : !outbox.offer(request, now.awakeMs) && 'outbox-full'
+  if (refusal) leave(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
+  else touch(core, record)
   return !refusal
 }
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
   const { outbox, limits, now } = core
+  if (!limits) return
   for (const { bytes, timeoutMs, ...publish } of outbox.waiting((channel) => canWrite(core, channel))) {
     if (bytes > limits.messageBytes) {
-      abort(core, publish.id, 'frame-too-large')
+      abort(core, publish, 'frame-too-large')
       continue
     }
     if (now.bufferedBytes + core.stepBytes >= MAX_UNDRAINED_BYTES) return
@@ -48,20 +45,21 @@ export function pump(core: Core): void {
     if (!sequence) return
     send(core, { type: 'pub', sequence, ...publish })
     core.stepBytes += bytes
-    awaitAnswer(core)
   }
 }
 
 function canWrite(core: Core, channel: string): boolean {
-  return channelRecord(core, channel).granted.includes('write')
+  return channelRecord(core, channel).attachment.granted.includes('write')
 }
 
-export function onAck(core: Core, { channel, sequence, offset }: AckFrame): Violation {
-  return answered(core, channel, sequence, ({ id }) => ({ id, epoch: channelRecord(core, channel).epoch, offset }))
+export function acked(core: Core, { channel, sequence, offset }: AckFrame): Violation {
+  const { epoch } = channelRecord(core, channel).attachment
+  return answered(core, channel, sequence, ({ id }) => ({ id, epoch, offset }))
 }
 
-export function onNack(core: Core, { channel, sequence, code, message }: NackFrame): Violation {
-  return answered(core, channel, sequence, () => new RealtimeError(nackCode(code), { outcome: 'rejected', message }))
+export function nacked(core: Core, { channel, sequence, code, message }: NackFrame): Violation {
+  const known = code === 'too-large' ? 'frame-too-large' : knownErrorCode(code, 'invalid')
+  return answered(core, channel, sequence, () => new RealtimeError(known, { outcome: 'rejected', message }))
 }
 
 function answered(
@@ -73,30 +71,17 @@ function answered(
   const publish = core.outbox.answer(channel, sequence)
   if (publish === 'never-sent') return 'an answer to what was never sent'
   if (publish !== 'settled') leave(core, publish, result(publish))
-  return undefined
-}
-
-function nackCode(code: string): ErrorCode {
-  return code === 'too-large'
-    ? 'frame-too-large'
-    : code === 'internal'
-      ? 'server-error'
-      : knownErrorCode(code, 'invalid')
 }
 
 /** Gives one publish up, if it has not settled. */
-export function abort(core: Core, id: string, code: ErrorCode = 'aborted'): void {
+export function abort(core: Core, { id }: { readonly id: string }, code: ErrorCode = 'aborted'): void {
   const released = core.outbox.release(id)
   if (released) giveUp(core, [released], code)
 }
 
 /** The channel may not be written: what was never sent is refused for good. */
 export function refuseWaiting(core: Core, channel: string, code: ErrorCode): void {
-  giveUp(
-    core,
-    core.outbox.releaseAll((publish, wasSent) => publish.channel === channel && !wasSent),
-    code,
-  )
+  giveUp(core, core.outbox.releaseAll((publish, wasSent) => publish.channel === channel && !wasSent), code)
 }
 
 /** Settles what has left the outbox unanswered: rejected if it was never sent, else unknown. */
@@ -106,18 +91,13 @@ export function giveUp(core: Core, all: readonly Released[], code: ErrorCode): v
   }
 }
 
-/** A publish has left the outbox, one way or another. */
-function leave(core: Core, publish: Publish, result: Receipt | RealtimeError): void {
-  const record = channelRecord(core, publish.channel)
+function leave(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
+  const record = channelRecord(core, channel)
   record.pending--
   // The next publish is likely: what it needs is kept for a moment.
   record.writeUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
   sweepAt(core, record.writeUntilMs)
   touch(core, record)
-  settle(core, publish, result)
-  if (core.outbox.count === 0) core.effects.push({ type: 'drained' })
-}
-
-function settle(core: Core, { id }: Publish, result: Receipt | RealtimeError): void {
   core.effects.push({ type: 'settle', id, result })
+  if (core.outbox.count === 0) core.effects.push({ type: 'drained' })
 }

@@ -1,145 +1,97 @@
-// What the server sends of channels: pushed events, pages of what was missed, and how far each channel has come.
+// What the server sends of channels: pushed events, pages of what was missed, and new starts.
 //
 // Rules of this file:
 // - Live, the server pushes; catching up, the client pulls pages, one at a time. While a page is awaited only the page
 //   moves the position: what is pushed meanwhile comes again, in the page or after it.
-// - A page must continue exactly where the client stands. One that does not was made for another history: ask again.
-// - An answer about freshness counts from the moment of its question.
+// - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { AskedAt } from '../delivery/freshness.ts'
-import type {
-  AttachedFrame,
-  BehindFrame,
-  EventFrame,
-  LogEvent,
-  PageFrame,
-  PongFrame,
-  Position,
-  ResetFrame,
-} from '../protocol/frames.ts'
-import { onAttached, onReset, start } from './attaching.ts'
-import { awaitAnswer, type ChannelRecord, type Core, send, setStatus, sweepAt, touch, type Violation } from './core.ts'
+import type { AttachedFrame, BehindFrame, EventFrame, LogEvent, PageFrame, Position, ResetFrame } from '../protocol/frames.ts'
+import { answering, deny } from './attaching.ts'
+import { type ChannelRecord, type Core, send, touch, type Violation } from './core.ts'
 
-export function attached(core: Core, frame: AttachedFrame): Violation {
-  const record = onAttached(core, frame)
-  if (!record) return undefined
-  const askedAt = record.requestedAt ?? core.now
-  record.requestedAt = null
-  if (record.status === 'denied') return undefined
-  if (!record.wanted.includes('read')) {
-    setStatus(core, record, 'live')
-    return undefined
+/** The answer to a `sub`. With mode `reset` the frame that says where to go on from follows. */
+export function attached(core: Core, { channel, request, grants, top, mode }: AttachedFrame): Violation {
+  const record = answering(core, channel, request)
+  if (!record) return
+  const { attachment, inbox } = record
+  const { wanted } = attachment
+  attachment.granted = grants
+  attachment.epoch = top.epoch
+  record.lastError = null
+  const isGranted = wanted.every((grant) => grants.includes(grant))
+  if (!isGranted) deny(core, record, 'forbidden')
+  if (!wanted.includes('read')) {
+    if (isGranted) touch(core, record, 'live')
+  } else if (grants.includes('read') && mode !== 'reset') {
+    if (mode === 'live' && !inbox.position) inbox.start(top)
+    if (mode === 'live' && !inbox.isAt(top)) return 'a live attachment elsewhere'
+    goOn(core, record, mode)
   }
-  const { position } = record.inbox
-  if (frame.mode === 'live') {
-    if (!position) start(record, frame.top)
-    else if (position.epoch !== frame.top.epoch || position.offset !== frame.top.offset)
-      return 'a live attachment elsewhere'
-  }
-  // With mode `reset` the frame that says where to go on from follows.
-  if (frame.mode !== 'reset') {
-    record.freshness.answered(frame.top, askedAt, record.inbox)
-    goOn(core, record, frame.mode === 'live')
-  }
-  return undefined
 }
 
-export function reset(core: Core, frame: ResetFrame): Violation {
-  const record = onReset(core, frame)
-  if (!record || typeof record === 'string') return record
-  goOn(core, record, record.inbox.hasReached(frame.top))
-  return undefined
+/** A complete new start: everything known of the channel is replaced by what the frame says. */
+export function reset(core: Core, { channel, request, reason, position, top, snapshot }: ResetFrame): Violation {
+  const record = reading(core, channel)
+  if (!record) return
+  const { attachment } = record
+  // One that answers an older question belongs to what was before it.
+  if (request && request !== attachment.request && request !== attachment.fetch) return
+  if (position.epoch !== top.epoch || position.offset > top.offset) return 'a reset beyond its own top'
+  record.inbox.start(position)
+  attachment.epoch = position.epoch
+  attachment.fetch = 0
+  core.counters.resets++
+  core.effects.push({ type: 'reset', channel, reset: { reason, snapshot, position } })
+  goOn(core, record, record.inbox.isAt(top) ? 'live' : 'catching-up')
 }
 
+/** The server has stopped pushing. */
 export function behind(core: Core, { channel }: BehindFrame): void {
-  const record = core.channels.get(channel)
-  if (record?.status === 'live') goOn(core, record, false)
-}
-
-function goOn(core: Core, record: ChannelRecord, isLevel: boolean): void {
-  if (isLevel) setStatus(core, record, 'live')
-  else {
-    setStatus(core, record, 'catching-up')
-    fetch(core, record)
-  }
-}
-
-function fetch(core: Core, record: ChannelRecord): void {
-  const { position } = record.inbox
-  if (!position || record.fetch) return
-  record.gapDueAtMs = Infinity
-  record.fetch = { request: ++core.request, askedAt: core.now }
-  const { request } = record.fetch
-  send(core, { type: 'fetch', channel: record.name, request, position, count: core.limits.pageCount })
-  awaitAnswer(core)
+  const record = reading(core, channel)
+  if (record?.status === 'live') goOn(core, record, 'catching-up')
 }
 
 export function event(core: Core, frame: EventFrame): void {
-  const record = core.channels.get(frame.channel)
-  if (record?.status !== 'live' || !record.wanted.includes('read')) return
+  const record = reading(core, frame.channel)
+  if (record?.status !== 'live') return
   const arrival = record.inbox.accept(frame.offset)
   if (arrival === 'next') deliver(core, record, frame, false)
-  else if (arrival === 'duplicate') core.counters.duplicates++
-  else {
-    core.counters.gaps++
-    goOn(core, record, false)
-  }
+  else core.counters[arrival]++
+  if (arrival === 'gaps') goOn(core, record, 'catching-up')
 }
 
-export function page(core: Core, frame: PageFrame): Violation {
-  const record = core.channels.get(frame.channel)
-  if (!record?.fetch || record.fetch.request !== frame.request) return undefined
-  const { askedAt } = record.fetch
-  record.fetch = null
-  if (frame.more && frame.events.length === 0) return 'an empty page that promises more'
-  for (const logged of frame.events) {
+/** The answer to a fetch: what was missed, and whether there is more of it. */
+export function page(core: Core, { channel, request, events, more }: PageFrame): Violation {
+  const record = reading(core, channel)
+  if (!record || record.attachment.fetch !== request) return
+  record.attachment.fetch = 0
+  if (more && events.length === 0) return 'an empty page that promises more'
+  for (const logged of events) {
     if (record.inbox.accept(logged.offset) !== 'next') return 'a page that does not continue'
     deliver(core, record, logged, true)
   }
-  if (frame.more) fetch(core, record)
-  else {
-    if (frame.top) record.freshness.answered(frame.top, askedAt, record.inbox)
-    goOn(core, record, true)
-  }
-  return undefined
+  goOn(core, record, more ? 'catching-up' : 'live')
 }
 
-function deliver(core: Core, record: ChannelRecord, event: LogEvent, replayed: boolean): void {
-  const { offset, id, name, data, sender, storedAtMs } = event
+/** The channel's record, if it is attached for reading: frames that cross a `sub` belong to the attachment before. */
+function reading(core: Core, channel: string): ChannelRecord | undefined {
+  const record = core.channels.get(channel)
+  return record?.attachment.wanted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
+}
+
+function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
+  const { name: channel, inbox, attachment } = record
+  touch(core, record, status)
+  if (status === 'live' || attachment.fetch || !inbox.position || !core.limits) return
+  attachment.fetch = ++core.request
+  attachment.fetchedAtMs = core.now.awakeMs
+  send(core, { type: 'fetch', channel, request: attachment.fetch, position: inbox.position, count: core.limits.pageCount })
+}
+
+function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
+  const { offset, id, name, data, sender, storedAtMs } = logged
   const { epoch } = record.inbox.position as Position
-  record.freshness.moved(record.inbox)
-  core.effects.push({
-    type: 'message',
-    channel: record.name,
-    message: { id, name, data, offset, epoch, ...(sender && { sender }), storedAtMs, replayed, overlap: false },
-  })
+  const message = { id, name, data, offset, epoch, ...(sender && { sender }), storedAtMs, replayed, overlap: false }
+  core.effects.push({ type: 'message', channel: record.name, message })
   touch(core, record)
-}
-
-/** How far the server says the channels had come after it was asked. */
-export function tops(core: Core, frame: PongFrame, askedAt: AskedAt): void {
-  const listed = new Map(frame.tops.map(({ channel, epoch, offset }) => [channel, { epoch, offset }]))
-  for (const record of core.channels.values()) {
-    const { inbox } = record
-    if (!inbox.position || (record.status !== 'live' && record.status !== 'catching-up')) continue
-    const top = listed.get(record.name) ?? null
-    record.freshness.answered(top, askedAt, inbox)
-    touch(core, record)
-    if (!top || record.status !== 'live' || inbox.hasReached(top)) continue
-    // Another history: only a fetch can tell. The same history, further on: the push is probably on its way.
-    if (top.epoch !== inbox.position.epoch) goOn(core, record, false)
-    else {
-      record.gapDueAtMs = Math.min(record.gapDueAtMs, core.now.awakeMs + core.settings.inbox.gapTimeoutMs)
-      sweepAt(core, record.gapDueAtMs)
-    }
-  }
-}
-
-/** A top was named that pushing has not brought in time. */
-export function closeGap(core: Core, record: ChannelRecord): void {
-  record.gapDueAtMs = Infinity
-  if (record.status === 'live' && record.freshness.isWaiting) {
-    core.counters.gaps++
-    goOn(core, record, false)
-  }
 }

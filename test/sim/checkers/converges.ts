@@ -12,7 +12,7 @@ export function converges(oracle: Oracle): Checker {
         for (const [channel, count] of subscribed) {
           if (count === 0) continue
           const { status, fresh, position } = session.getChannelSnapshot(channel)
-          if (status !== 'live' || !fresh) violation('G13', `${name} ${channel} is ${status}, fresh: ${fresh}`)
+          if (status !== 'live' || fresh === false) violation('G13', `${name} ${channel} is ${status}, fresh: ${fresh}`)
           const top = oracle.top(channel)
           if (top && (position?.epoch !== top.epoch || position.offset !== top.offset)) {
             violation(
