@@ -15,6 +15,7 @@ const SOURCES = [
   source('steadywire', 'src/index.ts'),
   source('steadywire/store', 'adapters/store.ts'),
   source('steadywire/protocol', 'src/protocol/index.ts'),
+  source('steadywire/schema', 'src/protocol/schema.ts'),
   source('steadywire/testing', 'src/testing/index.ts'),
   source('@steadywire/server', 'server/src/index.ts'),
 ]
