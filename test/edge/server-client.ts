@@ -31,10 +31,10 @@ export class Client {
 
   constructor(url: string, protocols: string[] = [], headers: Record<string, string> = {}) {
     this.socket = new WebSocket(url, protocols, { headers })
-    this.socket.on('message', (data) => this.frames.push(...[JSON.parse(String(data))].flat()))
+    this.socket.on('message', (data: Buffer) => this.frames.push(...[JSON.parse(data.toString())].flat()))
     this.socket.on('close', (code, reason) => {
       // A failed handshake has said why already.
-      this.end ??= `${code} ${reason}`
+      this.end ??= `${code} ${reason.toString()}`
     })
     this.socket.on('error', (error) => {
       this.end ??= error.message

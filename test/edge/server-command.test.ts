@@ -68,7 +68,7 @@ async function ended(args: readonly string[], env: Record<string, string> = {}):
 async function welcomeOf(url: string): Promise<{ heartbeat: object; limits: object }> {
   const socket = new WebSocket(url)
   const frames: { heartbeat: object; limits: object }[] = []
-  socket.on('message', (data) => frames.push(JSON.parse(String(data))))
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString())))
   await new Promise((resolve, fail) => socket.once('open', resolve).once('error', fail))
   socket.send('{"type":"hello","version":1,"producer":"p","generation":1}')
   await until(() => frames.length > 0)
@@ -92,7 +92,7 @@ test('says where it listens and that everyone is anonymous, serves, and ends wit
 test('closes its clients 4503 when it is stopped', async () => {
   const run = await ready(['--port', '0'])
   const socket = new WebSocket(run.url())
-  const end = new Promise((resolve) => socket.once('close', (code, reason) => resolve(`${code} ${reason}`)))
+  const end = new Promise((resolve) => socket.once('close', (code, reason) => resolve(`${code} ${reason.toString()}`)))
   await new Promise((resolve) => socket.once('open', resolve))
   run.stop()
   expect(await end).toBe('4503 closing')

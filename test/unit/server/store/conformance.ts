@@ -139,7 +139,7 @@ export function storeConformance(open: OpenStore): void {
 
   test('retention by count drops the oldest and leaves offsets alone', async () => {
     const store = promising(open({ historyLimit: 3 }))
-    const epoch = await store.add('a', ...'1234567890')
+    const epoch = await store.add('a', '1', '2', '3', '4', '5', '6', '7', '8', '9', '0')
     const { extent, events } = await store.page({
       channel: 'a',
       position: { epoch, offset: 7 },
