@@ -14,6 +14,7 @@ export default defineConfig([
       index: 'src/index.ts',
       store: 'adapters/store.ts',
       protocol: 'src/protocol/index.ts',
+      schema: 'src/protocol/schema.ts',
       testing: 'src/testing/index.ts',
     },
     format: ['esm', 'cjs'],

@@ -52,7 +52,6 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'steadywire/store': 'adapters/store.ts',
   'steadywire/protocol': 'src/protocol/index.ts',
   'steadywire/schema': 'src/protocol/schema.ts',
-  'steadywire/schema': 'src/protocol/schema.ts',
   'steadywire/testing': 'src/testing/index.ts',
   '@steadywire/server': 'server/src/index.ts',
 }

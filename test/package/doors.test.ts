@@ -13,6 +13,7 @@ const DOORS = [
   ['steadywire', 'dist/index'],
   ['steadywire/store', 'dist/store'],
   ['steadywire/protocol', 'dist/protocol'],
+  ['steadywire/schema', 'dist/schema'],
   ['steadywire/testing', 'dist/testing'],
   ['@steadywire/server', 'server/dist/index'],
 ] as const
