@@ -82,7 +82,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   let authorizing: AbortController
 
   const driver = createDriver(session, environment, settings.maxFrameBytes, {
-    authorize(attemptId, refused) {
+    authorize({ attemptId, refused }) {
       authorizing = new AbortController()
       const { signal } = authorizing
       const found = (found: string | URL, token?: string) =>
@@ -94,31 +94,18 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       }
       ask().catch((error: unknown) => driver.feed({ type: 'denied', attemptId, ...refusal(error) }))
     },
-    cancelAuthorize: () => authorizing.abort(),
+    'authorize.cancel': () => authorizing.abort(),
     settle({ id, result }) {
       settlements.get(id)?.(result)
       settlements.delete(id)
     },
-    deliver(effect) {
-      switch (effect.type) {
-        case 'message':
-          return handles.get(effect.channel)?.message(effect.message)
-        case 'reset':
-          return handles.get(effect.channel)?.reset(effect.reset)
-        case 'status':
-          events.emit('status', effect.snapshot)
-          return
-        case 'drained':
-          events.emit('drained', { stats: session.getStats() })
-          return
-        case 'error':
-          return complain(effect.error, effect.channel)
-        case 'bug':
-          return reportError(new RealtimeError('internal', { message: `steadywire: ${effect.description}` }))
-        case 'closed':
-          events.emit('closed', undefined)
-      }
-    },
+    message: ({ channel, message }) => handles.get(channel)?.message(message),
+    reset: ({ channel, reset }) => handles.get(channel)?.reset(reset),
+    status: ({ snapshot }) => events.emit('status', snapshot),
+    drained: () => events.emit('drained', { stats: session.getStats() }),
+    error: ({ error, channel }) => complain(error, channel),
+    bug: ({ description }) => reportError(new RealtimeError('internal', { message: `steadywire: ${description}` })),
+    closed: () => events.emit('closed', undefined),
     changed(what) {
       for (const name of what) changes.get(name)?.emit('changed', undefined)
     },

@@ -15,26 +15,25 @@ import type { Session } from './session.ts'
 
 /** A clock that jumps this much beyond the armed deadline, in milliseconds, tells of sleep. */
 const GAP_MS = 5_000
-/** A timer this late, in milliseconds, tells of a page that was busy: what has arrived meanwhile is heard first. */
+/** A timer this late, in milliseconds, is late. */
 const LATE_MS = 100
 /** The longest delay a platform timer can be trusted with. */
 const MAX_TIMER_MS = 2_147_483_647
 
-/** Effects that leave the driver: settlements, and everything listeners see. */
-export type Outcome = Extract<
-  Effect,
-  { type: 'settle' | 'message' | 'reset' | 'status' | 'drained' | 'error' | 'bug' | 'closed' }
->
+type EffectOf<Type extends Effect['type']> = Extract<Effect, { type: Type }>
+/** What the application's listeners hear of: called outside of steps, in order. Must not throw. */
+export type Deliveries = {
+  readonly [Type in 'message' | 'reset' | 'status' | 'drained' | 'error' | 'bug' | 'closed']: (effect: EffectOf<Type>) => void
+}
 
-export interface DriverPorts {
+/** The client around the driver. */
+export interface DriverPorts extends Deliveries {
   /** Asks for address and token; answered by an input with the same number. */
-  authorize(attemptId: number, refused: boolean): void
+  authorize(effect: EffectOf<'authorize'>): void
   /** The answer is no longer wanted. */
-  cancelAuthorize(): void
-  settle(effect: Extract<Effect, { type: 'settle' }>): void
-  /** Called in order, never during a step. Must not throw. */
-  deliver(effect: Exclude<Outcome, { type: 'settle' }>): void
-  /** What looks different now: a channel's name, or `undefined` for the connection. */
+  'authorize.cancel'(): void
+  settle(effect: EffectOf<'settle'>): void
+  /** What looks different now: channels by name, and the connection as `undefined`. */
   changed(what: ReadonlySet<string | undefined>): void
 }
 
@@ -51,8 +50,8 @@ export function createDriver(
 ): Driver {
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
-  const deliveries: Exclude<Outcome, { type: 'settle' }>[] = []
-  const changes = new Set<string | undefined>()
+  const deliveries: EffectOf<keyof Deliveries>[] = []
+  let changes = new Set<string | undefined>()
   let outgoing: EncodedFrame[] = []
   let outgoingBytes = 0
   let socket: SocketHandle | undefined
@@ -69,18 +68,14 @@ export function createDriver(
   let awakeMs = 0
   let elapsedMs = 0
 
-  /** Moves the clocks on; tells whether more time has passed than a page that could run would have let pass. */
-  function readClocks(): boolean {
-    const monotonic = environment.monotonicNow()
-    const wall = environment.wallNow()
-    const passedMs = Math.max(0, monotonic - monotonicMs)
-    const allMs = Math.max(passedMs, wall - wallMs)
-    const expectedMs = armedAtMs - monotonicMs + GAP_MS
-    monotonicMs = monotonic
-    wallMs = wall
+  /** Moves the clocks on. Where more time has passed than a page that could run lets pass, that is a hint. */
+  function readClocks(): void {
+    const passedMs = Math.max(0, -monotonicMs + (monotonicMs = environment.monotonicNow()))
+    const allMs = Math.max(passedMs, -wallMs + (wallMs = environment.wallNow()))
+    const expectedMs = armedAtMs - monotonicMs + passedMs + GAP_MS
     awakeMs += Math.min(passedMs, Math.max(0, expectedMs))
     elapsedMs += allMs
-    return allMs > expectedMs
+    if (allMs > expectedMs) inputs.unshift({ type: 'hint', hint: 'gap' })
   }
 
   function now(): Now {
@@ -92,28 +87,30 @@ export function createDriver(
     if (isStepping) return
     isStepping = true
     try {
-      if (readClocks()) inputs.unshift({ type: 'hint', hint: 'gap' })
-      for (let next = inputs.shift(); next; next = inputs.shift()) perform(session.step(next, now()))
-      arm()
+      readClocks()
+      for (let next = inputs.shift(); next; next = inputs.shift()) session.step(next, now()).forEach(perform)
     } finally {
       isStepping = false
     }
+    arm()
     if (isLocal) notify()
     deliver()
   }
 
-  function perform(effects: readonly Effect[]): void {
-    for (const effect of effects) performOne(effect)
-  }
-
-  function performOne(effect: Effect): void {
+  function perform(effect: Effect): void {
     switch (effect.type) {
       case 'authorize':
-        return ports.authorize(effect.attemptId, effect.refused)
+        return ports.authorize(effect)
       case 'authorize.cancel':
-        return ports.cancelAuthorize()
+        return ports['authorize.cancel']()
+      case 'settle':
+        return ports.settle(effect)
+      case 'changed':
+        changes.add(effect.channel)
+        cancelFrame ??= environment.frame(notify)
+        return
       case 'socket.open':
-        return openSocket(effect.socketId, effect.url)
+        return open(effect)
       case 'socket.send': {
         const frame = encodeFrame(effect.frame)
         outgoing.push(frame)
@@ -123,38 +120,28 @@ export function createDriver(
       }
       case 'socket.close': {
         flush()
-        const closing = socket
+        socket?.close(effect.closeCode, effect.reason)
         socket = undefined
-        return closing?.close(effect.closeCode, effect.reason)
-      }
-      case 'settle':
-        return ports.settle(effect)
-      case 'changed':
-        changes.add(effect.channel)
-        cancelFrame ??= environment.frame(notify)
         return
+      }
       case 'closed':
-        deliveries.push(effect)
-        return stop()
-      default:
-        deliveries.push(effect)
+        isClosed = true
+        stopHints()
+        cancelTimer?.()
+        notify()
     }
+    deliveries.push(effect)
   }
 
-  function openSocket(socketId: number, url: string): void {
-    outgoing = []
-    outgoingBytes = 0
+  function open({ socketId, url }: EffectOf<'socket.open'>): void {
     socket = environment.openSocket?.(
       { url, protocols: [SUBPROTOCOL] },
       {
         opened: () => feed({ type: 'socket.opened', socketId }),
         received(data) {
-          const message = typeof data === 'string' ? decodeMessage(data, maxFrameBytes, readFrame) : 'malformed'
-          feed(
-            message === 'malformed'
-              ? { type: 'socket.malformed', socketId }
-              : { type: 'socket.frames', socketId, ...message },
-          )
+          const message = typeof data === 'string' && decodeMessage(data, maxFrameBytes, readFrame)
+          const isRead = message && message !== 'malformed'
+          feed(isRead ? { type: 'socket.frames', socketId, ...message } : { type: 'socket.malformed', socketId })
         },
         ended: (closeCode, reason) => feed({ type: 'socket.ended', socketId, closeCode, reason }),
       },
@@ -164,63 +151,48 @@ export function createDriver(
   function flush(): void {
     cancelFlush?.()
     cancelFlush = undefined
-    const frames = outgoing
+    for (const message of batchFrames(outgoing)) socket?.send(message)
     outgoing = []
     outgoingBytes = 0
-    if (socket) for (const message of batchFrames(frames)) socket.send(message)
   }
 
   function notify(): void {
     cancelFrame?.()
     cancelFrame = undefined
-    if (changes.size === 0) return
-    const changed = new Set(changes)
-    changes.clear()
+    const changed = changes
+    changes = new Set()
     ports.changed(changed)
   }
 
   function deliver(): void {
     if (isDelivering) return
     isDelivering = true
-    try {
-      for (let next = deliveries.shift(); next; next = deliveries.shift()) ports.deliver(next)
-    } finally {
-      isDelivering = false
-    }
+    for (let next = deliveries.shift(); next; next = deliveries.shift()) ports[next.type](next as never)
+    isDelivering = false
   }
 
   function arm(): void {
     const dueInMs = session.dueInMs()
-    const dueAtMs = monotonicMs + dueInMs
     // A timer that is early enough stays: arming one for every message would cost more than waking once too often.
-    if (isClosed || dueAtMs >= armedAtMs) return
+    if (isClosed || monotonicMs + dueInMs >= armedAtMs) return
     cancelTimer?.()
-    armedAtMs = dueAtMs
-    cancelTimer = environment.startTimer(Math.min(dueInMs, MAX_TIMER_MS), wake)
+    armedAtMs = monotonicMs + dueInMs
+    cancelTimer = environment.startTimer(Math.min(dueInMs, MAX_TIMER_MS), () => {
+      // A late timer tells of a page that was busy: what has arrived meanwhile is heard first.
+      if (environment.monotonicNow() - armedAtMs > LATE_MS) environment.defer(wake)
+      else wake()
+    })
   }
 
   function wake(): void {
-    const isLate = environment.monotonicNow() - armedAtMs > LATE_MS
-    if (isLate) environment.defer(woken)
-    else woken()
-  }
-
-  function woken(): void {
     if (isClosed) return
-    // Read before the timer is forgotten: what it was armed for tells sleep from idleness.
-    if (readClocks()) inputs.push({ type: 'hint', hint: 'gap' })
+    // Read while it is known what the timer was armed for: that tells sleep from idleness.
+    readClocks()
     armedAtMs = Infinity
     feed({ type: 'wake' })
   }
 
   const stopHints = environment.onHint((hint) => feed({ type: 'hint', hint }))
-
-  function stop(): void {
-    isClosed = true
-    stopHints()
-    cancelTimer?.()
-    notify()
-  }
 
   return { feed }
 }

@@ -75,27 +75,21 @@ export interface ErrorDetail {
  * Compare `code`, never `message`. Guard with {@link isRealtimeError}: `instanceof` fails when two copies of a package are loaded.
  */
 export class RealtimeError extends Error {
-  override readonly name = 'RealtimeError'
+  /** Names the condition. */
+  declare readonly code: ErrorCode
   /** What to do about it, in one sentence. */
-  readonly remedy: string
+  declare readonly remedy: string
   /** Whether the same call can succeed now, later or never. */
-  readonly retry: Retry
+  declare readonly retry: Retry
   /** Set on errors of a publish: whether the message is certainly not stored, or may be. */
-  readonly outcome?: Outcome
+  declare readonly outcome?: Outcome
   /** The server's wish, in milliseconds, where it named one. */
-  readonly retryAfterMs?: number
+  declare readonly retryAfterMs?: number
 
-  constructor(
-    /** Names the condition. */
-    readonly code: ErrorCode,
-    detail: ErrorDetail = {},
-  ) {
+  constructor(code: ErrorCode, { message = words(code), ...detail }: ErrorDetail = {}) {
+    super(message)
     const [remedy, retry] = ERRORS[code]
-    super(detail.message ?? words(code), detail)
-    this.remedy = remedy
-    this.retry = retry
-    if (detail.outcome) this.outcome = detail.outcome
-    if (detail.retryAfterMs !== undefined) this.retryAfterMs = detail.retryAfterMs
+    Object.assign(this, { name: 'RealtimeError', code, remedy, retry, ...detail })
   }
 }
 

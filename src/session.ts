@@ -153,7 +153,7 @@ function lookAfter(core: Core): void {
   const { now, outbox, closeDueAtMs } = core
   watchDrain(core)
   phaseDue(core)
-  giveUp(core, outbox.expire(now.awakeMs), 'timeout')
+  giveUp(core, outbox.due(now.awakeMs), 'timeout')
   if (now.awakeMs >= core.sweepAtMs) sweep(core)
   if (closeDueAtMs < Infinity && (now.awakeMs >= closeDueAtMs || outbox.count === 0)) trigger(core, 'close')
 }

@@ -16,7 +16,6 @@ export type Trigger =
   | 'disconnect'
   | 'retry'
   | 'authorized'
-  | 'denied'
   | 'opened'
   | 'welcomed'
   | 'lost'
@@ -30,14 +29,14 @@ export type Cell = Phase | 'stay' | 'never'
 
 // biome-ignore format: a table reads in columns
 export const TABLE: { readonly [P in Phase]: { readonly [T in Trigger]: Cell } } = {
-  idle:        { connect: 'authorizing', disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    denied: 'stay',   opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  authorizing: { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'opening', denied: 'failed', opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  opening:     { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   denied: 'never',  opened: 'handshaking', welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  handshaking: { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   denied: 'never',  opened: 'never',       welcomed: 'live',  lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'stay',  nudge: 'stay',    close: 'closed' },
-  live:        { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   denied: 'never',  opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'probing',     heard: 'stay',  nudge: 'probing', close: 'closed' },
-  probing:     { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   denied: 'never',  opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'live',  nudge: 'stay',    close: 'closed' },
-  waiting:     { connect: 'stay',        disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    denied: 'stay',   opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'failed', due: 'authorizing', heard: 'never', nudge: 'stay',    close: 'closed' },
-  stopped:     { connect: 'authorizing', disconnect: 'stay',    retry: 'authorizing', authorized: 'stay',    denied: 'stay',   opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  failed:      { connect: 'stay',        disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    denied: 'stay',   opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  closed:      { connect: 'stay',        disconnect: 'stay',    retry: 'stay',        authorized: 'stay',    denied: 'stay',   opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'stay' },
+  idle:        { connect: 'authorizing', disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
+  authorizing: { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'opening', opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
+  opening:     { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'handshaking', welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
+  handshaking: { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'never',       welcomed: 'live',  lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'stay',  nudge: 'stay',    close: 'closed' },
+  live:        { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'probing',     heard: 'stay',  nudge: 'probing', close: 'closed' },
+  probing:     { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'live',  nudge: 'stay',    close: 'closed' },
+  waiting:     { connect: 'stay',        disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'failed', due: 'authorizing', heard: 'never', nudge: 'stay',    close: 'closed' },
+  stopped:     { connect: 'authorizing', disconnect: 'stay',    retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
+  failed:      { connect: 'stay',        disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
+  closed:      { connect: 'stay',        disconnect: 'stay',    retry: 'stay',        authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'stay' },
 }

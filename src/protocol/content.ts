@@ -13,21 +13,14 @@ export const MAX_DEPTH = 64
 /** Frames are gathered into WebSocket messages up to this size; one larger frame travels alone. */
 export const MAX_BATCH_BYTES = 65_536
 
-/** The UTF-8 length of `text`, without encoding it. */
+/** The UTF-8 length of `text`, without encoding it. Half a surrogate pair counts two bytes, also where it stands alone. */
 export function utf8Bytes(text: string): number {
   let bytes = text.length
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    // A surrogate pair is two units and four bytes, so each half counts two; a lone one becomes U+FFFD, three.
-    if (unit > 0x7f) bytes += unit > 0x7ff && !isPaired(text, i, unit) ? 2 : 1
+    if (unit > 0x7f) bytes += unit > 0x7ff && unit >>> 11 !== 0x1b ? 2 : 1
   }
   return bytes
-}
-
-function isPaired(text: string, i: number, unit: number): boolean {
-  if (unit < 0xd800 || unit > 0xdfff) return false
-  const other = unit < 0xdc00 ? text.charCodeAt(i + 1) >>> 10 === 0x37 : text.charCodeAt(i - 1) >>> 10 === 0x36
-  return other
 }
 
 /** Whether `value` nests no deeper than `depth`. Stops at the limit, however deep the value is. */

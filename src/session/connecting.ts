@@ -47,9 +47,10 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     const to = PHASES[next.phase]
     if (before.phase === 'authorizing' && !to.socket) core.effects.push({ type: 'authorize.cancel' })
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
-    if (next.phase === 'closed') giveUp(core, core.outbox.releaseAll(), 'closed')
-    if ((from.sends && !to.sends) || next.phase === 'closed') {
-      giveUp(core, core.outbox.releaseUnanswered(), 'connection-lost')
+    if (!to.accepts) giveUp(core, core.outbox.pick(Boolean), 'closed')
+    if ((from.sends && !to.sends) || !to.accepts) {
+      giveUp(core, core.outbox.pick(({ sequence }) => sequence > 0), 'connection-lost')
+      core.outbox.forgetUnanswered()
       detachAll(core)
     }
     enter(core, next.phase, from.sends)
@@ -106,10 +107,6 @@ function show(core: Core): void {
   if (isNew) core.effects.push({ type: 'status', snapshot: core.snapshot })
 }
 
-function isAsking(core: Core, attemptId: number): boolean {
-  return attemptId === core.attemptId && core.connection.phase === 'authorizing'
-}
-
 /** Address and token are there: dial. */
 export function authorized(core: Core, { attemptId, url, token }: InputOf<'authorized'>): void {
   if (!isAsking(core, attemptId)) return
@@ -120,9 +117,12 @@ export function authorized(core: Core, { attemptId, url, token }: InputOf<'autho
 
 /** There is no address or token: for good if the application said so, else try again. */
 export function unauthorized(core: Core, { attemptId, code, message }: InputOf<'denied'>): void {
-  if (!isAsking(core, attemptId)) return
   const cause = { ...causeOf(code), ...(message && { message }) }
-  trigger(core, code === 'connection-refused' ? 'lost' : 'denied', cause)
+  if (isAsking(core, attemptId)) lose(core, cause, code === 'connection-refused' ? 'retry' : 'stop')
+}
+
+function isAsking({ attemptId, connection }: Core, answeredId: number): boolean {
+  return attemptId === answeredId && connection.phase === 'authorizing'
 }
 
 /** Whether an event belongs to the socket in use. One of an abandoned socket means nothing. */
@@ -141,7 +141,7 @@ export function welcomed(core: Core, { version, limits, heartbeat }: WelcomeFram
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
   core.limits = limits
-  const intervalMs = Math.min(core.settings.heartbeat.intervalMs, heartbeat.intervalMs || Infinity)
+  const intervalMs = Math.min(core.settings.heartbeat.intervalMs, heartbeat.intervalMs)
   core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, intervalMs)
   core.pingedAtMs = core.now.awakeMs
   core.undrainedBytes = 0
@@ -199,8 +199,8 @@ export function pinged(core: Core, { n }: PingFrame): void {
 /** The answer to our newest ping. Any other answer means nothing. */
 export function ponged(core: Core, { n }: PongFrame): void {
   if (n !== core.pings || core.connection.phase !== 'probing') return
-  const roundTripMs = core.now.awakeMs - core.pingedAtMs
-  core.roundTripMs = core.roundTripMs ? core.roundTripMs * 0.875 + roundTripMs * 0.125 : roundTripMs
+  const { roundTripMs, now, pingedAtMs } = core
+  core.roundTripMs += (now.awakeMs - pingedAtMs - roundTripMs) / (roundTripMs ? 8 : 1)
   trigger(core, 'heard')
 }
 

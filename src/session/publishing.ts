@@ -6,7 +6,7 @@
 // - Without a record of producers on the server (level 1) an answer can only come on the socket that carried the publish.
 
 import { PHASES } from '../connection/phases.ts'
-import type { Released } from '../delivery/outbox.ts'
+import type { Entry } from '../delivery/outbox.ts'
 import type { Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { AckFrame, NackFrame } from '../protocol/frames.ts'
@@ -26,30 +26,26 @@ export function publish(core: Core, request: Publish): boolean {
       : request.bytes > settings.maxFrameBytes
         ? 'frame-too-large'
         : !outbox.offer(request, now.awakeMs) && 'outbox-full'
-  if (refusal) leave(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
+  if (refusal) settle(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
   else touch(core, record)
   return !refusal
 }
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  const { outbox, limits, now } = core
+  const { outbox, limits, now, channels } = core
   if (!limits) return
-  for (const { bytes, timeoutMs, ...publish } of outbox.waiting((channel) => canWrite(core, channel))) {
+  const isReady = ({ sequence, channel }: Entry) => !sequence && channels.get(channel)?.attachment.granted.includes('write')
+  for (const entry of outbox.pick((entry) => isReady(entry) === true)) {
+    const { channel, id, name, dataText, base, bytes } = entry
     if (bytes > limits.messageBytes) {
-      abort(core, publish, 'frame-too-large')
+      giveUp(core, [entry], 'frame-too-large')
       continue
     }
-    if (now.bufferedBytes + core.stepBytes >= MAX_UNDRAINED_BYTES) return
-    const sequence = outbox.take(publish.id, limits, now.awakeMs)
-    if (!sequence) return
-    send(core, { type: 'pub', sequence, ...publish })
+    if (now.bufferedBytes + core.stepBytes >= MAX_UNDRAINED_BYTES || !outbox.take(entry, limits, now.awakeMs)) return
+    send(core, { type: 'pub', channel, sequence: entry.sequence, id, name, dataText, ...(base && { base }) })
     core.stepBytes += bytes
   }
-}
-
-function canWrite(core: Core, channel: string): boolean {
-  return channelRecord(core, channel).attachment.granted.includes('write')
 }
 
 export function acked(core: Core, { channel, sequence, offset }: AckFrame): Violation {
@@ -66,32 +62,40 @@ function answered(
   core: Core,
   channel: string,
   sequence: number,
-  result: (publish: Publish) => Receipt | RealtimeError,
+  result: (entry: Entry) => Receipt | RealtimeError,
 ): Violation {
-  const publish = core.outbox.answer(channel, sequence)
-  if (publish === 'never-sent') return 'an answer to what was never sent'
-  if (publish !== 'settled') leave(core, publish, result(publish))
+  const entry = core.outbox.answer(channel, sequence)
+  if (entry === 'never-sent') return 'an answer to what was never sent'
+  if (entry !== 'settled') settle(core, entry, result(entry))
 }
 
-/** Gives one publish up, if it has not settled. */
-export function abort(core: Core, { id }: { readonly id: string }, code: ErrorCode = 'aborted'): void {
-  const released = core.outbox.release(id)
-  if (released) giveUp(core, [released], code)
+/** The application no longer wants to wait. */
+export function abort(core: Core, { id }: { readonly id: string }): void {
+  giveUp(
+    core,
+    core.outbox.pick((entry) => entry.id === id),
+    'aborted',
+  )
 }
 
 /** The channel may not be written: what was never sent is refused for good. */
 export function refuseWaiting(core: Core, channel: string, code: ErrorCode): void {
-  giveUp(core, core.outbox.releaseAll((publish, wasSent) => publish.channel === channel && !wasSent), code)
+  giveUp(
+    core,
+    core.outbox.pick((entry) => entry.channel === channel && !entry.sequence),
+    code,
+  )
 }
 
-/** Settles what has left the outbox unanswered: rejected if it was never sent, else unknown. */
-export function giveUp(core: Core, all: readonly Released[], code: ErrorCode): void {
-  for (const { publish, wasSent } of all) {
-    leave(core, publish, new RealtimeError(code, { outcome: wasSent ? 'unknown' : 'rejected' }))
+/** Settles what will not be answered: rejected if it was never sent, else unknown. */
+export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): void {
+  for (const entry of entries) {
+    core.outbox.release(entry.id)
+    settle(core, entry, new RealtimeError(code, { outcome: entry.sequence ? 'unknown' : 'rejected' }))
   }
 }
 
-function leave(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
+function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
   const record = channelRecord(core, channel)
   record.pending--
   // The next publish is likely: what it needs is kept for a moment.
@@ -99,5 +103,5 @@ function leave(core: Core, { id, channel }: Publish, result: Receipt | RealtimeE
   sweepAt(core, record.writeUntilMs)
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (core.outbox.count === 0) core.effects.push({ type: 'drained' })
+  if (!core.outbox.count) core.effects.push({ type: 'drained' })
 }

@@ -52,19 +52,24 @@ export class SimClient {
       },
     }
     this.#driver = createDriver(this.session, environment, settings.maxFrameBytes, {
-      authorize: (attemptId) => this.feed({ type: 'authorized', attemptId, url: 'ws://world.test/realtime' }),
-      cancelAuthorize() {},
+      authorize: ({ attemptId }) => this.feed({ type: 'authorized', attemptId, url: 'ws://world.test/realtime' }),
+      'authorize.cancel'() {},
       settle: ({ id, result }) => {
         const published = this.publishes.get(id)
         for (const checker of this.#checkers) checker.settled?.(this, published, result)
         if (published) published.result = result
       },
-      deliver: (effect) => {
-        if (effect.type === 'message') this.#received(effect.channel, effect.message)
-        else if (effect.type === 'reset') this.#reset(effect.channel, effect.reset)
-        else if (effect.type === 'bug') throw new Error(`${name}: ${effect.description}`)
-        else if (effect.type === 'closed') this.isClosed = true
+      message: ({ channel, message }) => this.#received(channel, message),
+      reset: ({ channel, reset }) => this.#reset(channel, reset),
+      bug({ description }) {
+        throw new Error(`${name}: ${description}`)
       },
+      closed: () => {
+        this.isClosed = true
+      },
+      status() {},
+      drained() {},
+      error() {},
       changed() {},
     })
   }
