@@ -4,7 +4,7 @@
 // - Handlers are kept in a Map: a message may be named `constructor`.
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
-import type { Message, Receipt, Reset } from './effects.ts'
+import type { Effect, Message, Receipt, Reset } from './effects.ts'
 import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
 import type { Position } from './protocol/frames.ts'
 import type { ChannelSnapshot } from './snapshots.ts'
@@ -96,8 +96,7 @@ export interface ChannelPort {
 /** The handle, and the client's way to hand over what has arrived. */
 export interface ChannelHandle {
   readonly channel: Channel
-  message(message: Message): void
-  reset(reset: Reset): void
+  deliver(effect: Extract<Effect, { type: 'deliver' }>): void
 }
 
 export function createChannel(name: string, { reportError, state, read, publish }: ChannelPort): ChannelHandle {
@@ -128,10 +127,9 @@ export function createChannel(name: string, { reportError, state, read, publish 
       retain: () => reading(),
       state,
     },
-    message(message) {
-      named.get(message.name)?.emit('message', message)
-      all.emit('message', message)
+    deliver({ event, detail }) {
+      if (event === 'message') named.get(detail.name)?.emit(event, detail)
+      all.emit(event, detail)
     },
-    reset: (reset) => all.emit('reset', reset),
   }
 }

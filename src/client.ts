@@ -10,7 +10,7 @@ import type { Input, Receipt } from './effects.ts'
 import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
-import { isRealtimeError, isUnauthorized, RealtimeError } from './errors.ts'
+import { RealtimeError } from './errors.ts'
 import { type ClientOptions, type ErrorDetails, parseOptions } from './options.ts'
 import { encodeFrame } from './protocol/codec.ts'
 import { isChannelName, isIdentifier, isShallow } from './protocol/content.ts'
@@ -25,7 +25,7 @@ export interface ClientEvents {
   /** Trouble that no promise could tell of: a refused channel, a server's complaint, a publish whose promise was forgotten. */
   error: ErrorDetails
   /** Every publish has settled. */
-  drained: { readonly stats: Stats }
+  drained: ClientSnapshot
 }
 
 /** One destination, one identity. Every function is bound: it can be passed on by itself. */
@@ -68,53 +68,37 @@ export interface ClientInternals {
  */
 export function createClient(options: ClientOptions & ClientInternals): Client {
   const settings = parseOptions(options)
-  const { url, getToken, onError } = options
+  const { url, onError } = options
   if (typeof url !== 'function') checkUrl(url)
   const environment = options.environment ?? createBrowserEnvironment()
   const { random, createId, reportError } = environment
   const session = createSession(settings, random, createId)
-  const events = createEmitter<ClientEvents & { closed: undefined }>(reportError)
+  const events = createEmitter<ClientEvents>(reportError)
   // By channel; the connection's own under `undefined`.
   const changes = new Map<string | undefined, Emitter<{ changed: undefined }>>()
   const handles = new Map<string, ChannelHandle>()
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
-  const closed = new Promise<void>((resolve) => events.on('closed', () => resolve()))
-  let authorizing: AbortController
 
   const driver = createDriver(session, environment, settings.maxFrameBytes, {
-    authorize({ attemptId, refused }) {
-      authorizing = new AbortController()
-      const { signal } = authorizing
-      const found = (found: string | URL, token?: string) =>
-        driver.feed({ type: 'authorized', attemptId, url: checkUrl(found), ...(token !== undefined && { token }) })
-      if (!getToken && typeof url !== 'function') return found(url)
-      const ask = async () => {
-        const asked = getToken?.({ reason: refused ? 'refused' : 'connect', signal })
-        found(...(await Promise.all([typeof url === 'function' ? url() : url, asked])))
-      }
-      ask().catch((error: unknown) => driver.feed({ type: 'denied', attemptId, ...refusal(error) }))
+    authorize({ attemptId }) {
+      const found = (found: string | URL) => driver.feed({ type: 'authorized', attemptId, url: checkUrl(found) })
+      if (typeof url !== 'function') return found(url)
+      const ask = async () => found(await url())
+      ask().catch((error: unknown) => driver.feed({ type: 'denied', attemptId, error }))
     },
-    'authorize.cancel': () => authorizing.abort(),
     settle({ id, result }) {
       settlements.get(id)?.(result)
       settlements.delete(id)
     },
-    message: ({ channel, message }) => handles.get(channel)?.message(message),
-    reset: ({ channel, reset }) => handles.get(channel)?.reset(reset),
-    status: ({ snapshot }) => events.emit('status', snapshot),
-    drained: () => events.emit('drained', { stats: session.getStats() }),
-    error: ({ error, channel }) => complain(error, channel),
-    bug: ({ description }) => reportError(new RealtimeError('internal', { message: `steadywire: ${description}` })),
-    closed: () => events.emit('closed', undefined),
+    deliver: (effect) => handles.get(effect.channel)?.deliver(effect),
+    emit({ event, detail }) {
+      // Where nobody listens trouble is reported: nothing is swallowed.
+      if (!events.emit(event, detail) && event === 'error') reportError(detail.error)
+    },
     changed(what) {
       for (const name of what) changes.get(name)?.emit('changed', undefined)
     },
   })
-
-  /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
-  function complain(error: RealtimeError, channel?: string): void {
-    if (!events.emit('error', { error, ...(channel !== undefined && { channel }) })) reportError(error)
-  }
 
   function feed(input: Input): void {
     driver.feed(input, true)
@@ -141,7 +125,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
         if (!(result instanceof RealtimeError)) return resolve(result)
         reject(result)
         // Whoever awaits it has done so by then.
-        environment.defer(() => settlement.isAwaited || complain(result, channel))
+        environment.defer(() => {
+          if (!settlement.isAwaited && !events.emit('error', { error: result, channel })) reportError(result)
+        })
       })
     })
     settlement.ignore()
@@ -186,8 +172,12 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     disconnect: () => feed({ type: 'disconnect' }),
     retryNow: () => dial('retry'),
     close({ drainMs = 0 } = {}) {
-      feed({ type: 'close', drainMs })
-      return closed
+      return new Promise((resolve) => {
+        const settle = () => session.getSnapshot().status === 'closed' && resolve()
+        events.on('status', settle)
+        feed({ type: 'close', drainMs })
+        settle()
+      })
     },
     channel,
     state: readable(undefined, session.getSnapshot),
@@ -201,12 +191,6 @@ function checkUrl(url: string | URL): string {
   // Browsers refuse a fragment.
   if (/^wss?:\/\/[^#]+$/i.test(text)) return text
   throw new RealtimeError('config', { message: 'The url must begin with ws:// or wss:// and hold no #.' })
-}
-
-/** What a failed question for address or token means: only a plain refusal or a bad address is final. */
-function refusal(error: unknown): Pick<Extract<Input, { type: 'denied' }>, 'code' | 'message'> {
-  if (isUnauthorized(error)) return { code: 'unauthorized' }
-  return isRealtimeError(error) && error.code === 'config' ? { code: 'config', message: error.message } : { code: 'connection-refused' }
 }
 
 /** The data as JSON text; `undefined` for what JSON cannot say. */

@@ -21,18 +21,15 @@ const LATE_MS = 100
 const MAX_TIMER_MS = 2_147_483_647
 
 type EffectOf<Type extends Effect['type']> = Extract<Effect, { type: Type }>
-/** What the application's listeners hear of: called outside of steps, in order. Must not throw. */
-export type Deliveries = {
-  readonly [Type in 'message' | 'reset' | 'status' | 'drained' | 'error' | 'bug' | 'closed']: (effect: EffectOf<Type>) => void
-}
 
-/** The client around the driver. */
-export interface DriverPorts extends Deliveries {
-  /** Asks for address and token; answered by an input with the same number. */
+/** The client around the driver. None of these may throw. */
+export interface DriverPorts {
+  /** Asks for the address; answered by an input with the same number. */
   authorize(effect: EffectOf<'authorize'>): void
-  /** The answer is no longer wanted. */
-  'authorize.cancel'(): void
   settle(effect: EffectOf<'settle'>): void
+  /** What listeners hear of: called outside of steps, in order. */
+  deliver(effect: EffectOf<'deliver'>): void
+  emit(effect: EffectOf<'emit'>): void
   /** What looks different now: channels by name, and the connection as `undefined`. */
   changed(what: ReadonlySet<string | undefined>): void
 }
@@ -50,7 +47,7 @@ export function createDriver(
 ): Driver {
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
-  const deliveries: EffectOf<keyof Deliveries>[] = []
+  const deliveries: EffectOf<'deliver' | 'emit'>[] = []
   let changes = new Set<string | undefined>()
   let outgoing: EncodedFrame[] = []
   let outgoingBytes = 0
@@ -101,8 +98,6 @@ export function createDriver(
     switch (effect.type) {
       case 'authorize':
         return ports.authorize(effect)
-      case 'authorize.cancel':
-        return ports['authorize.cancel']()
       case 'settle':
         return ports.settle(effect)
       case 'changed':
@@ -128,9 +123,10 @@ export function createDriver(
         isClosed = true
         stopHints()
         cancelTimer?.()
-        notify()
+        return notify()
+      default:
+        deliveries.push(effect)
     }
-    deliveries.push(effect)
   }
 
   function open({ socketId, url }: EffectOf<'socket.open'>): void {

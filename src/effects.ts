@@ -5,6 +5,7 @@
 // - Whatever belongs to a socket carries its `socketId`, whatever answers a question its number: answers to old ones are dropped.
 
 import type { RealtimeError } from './errors.ts'
+import type { ErrorDetails } from './options.ts'
 import type { Hint } from './env/environment.ts'
 import type { OutgoingFrame } from './protocol/codec.ts'
 import type { Position, Sender } from './protocol/frames.ts'
@@ -43,13 +44,8 @@ export type Input =
   | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
   | { readonly type: 'hint'; readonly hint: Hint }
-  | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string; readonly token?: string }
-  | {
-      readonly type: 'denied'
-      readonly attemptId: number
-      readonly code: 'unauthorized' | 'config' | 'connection-refused'
-      readonly message?: string
-    }
+  | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string }
+  | { readonly type: 'denied'; readonly attemptId: number; readonly error: unknown }
   | { readonly type: 'socket.opened'; readonly socketId: number }
   | {
       readonly type: 'socket.frames'
@@ -98,17 +94,14 @@ export interface Receipt {
 }
 
 export type Effect =
-  | { readonly type: 'authorize'; readonly attemptId: number; readonly refused: boolean }
-  | { readonly type: 'authorize.cancel' }
+  | { readonly type: 'authorize'; readonly attemptId: number }
   | { readonly type: 'socket.open'; readonly socketId: number; readonly url: string }
   | { readonly type: 'socket.send'; readonly frame: OutgoingFrame }
   | { readonly type: 'socket.close'; readonly closeCode: number; readonly reason: string }
   | { readonly type: 'settle'; readonly id: string; readonly result: Receipt | RealtimeError }
-  | { readonly type: 'message'; readonly channel: string; readonly message: Message }
-  | { readonly type: 'reset'; readonly channel: string; readonly reset: Reset }
+  | { readonly type: 'deliver'; readonly channel: string; readonly event: 'message'; readonly detail: Message }
+  | { readonly type: 'deliver'; readonly channel: string; readonly event: 'reset'; readonly detail: Reset }
+  | { readonly type: 'emit'; readonly event: 'status' | 'drained'; readonly detail: ClientSnapshot }
+  | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }
   | { readonly type: 'changed'; readonly channel?: string }
-  | { readonly type: 'status'; readonly snapshot: ClientSnapshot }
-  | { readonly type: 'drained' }
-  | { readonly type: 'error'; readonly error: RealtimeError; readonly channel?: string }
-  | { readonly type: 'bug'; readonly description: string }
   | { readonly type: 'closed' }

@@ -93,23 +93,9 @@ export class RealtimeError extends Error {
   }
 }
 
-/**
- * Thrown by an application's `getToken` to say that there is no valid sign-in.
- *
- * The client stops in `failed` with the cause `unauthorized`; anything else that `getToken` throws is retried with backoff.
- */
-export class UnauthorizedError extends Error {
-  override readonly name = 'UnauthorizedError'
-}
-
 /** Tells whether `value` is an error of this library, also one from another copy of it. */
 export function isRealtimeError(value: unknown): value is RealtimeError {
   return value instanceof Error && value.name === 'RealtimeError' && 'code' in value
-}
-
-/** Tells whether `getToken` said that there is no valid sign-in, also with another copy's class. */
-export function isUnauthorized(value: unknown): boolean {
-  return value instanceof Error && value.name === 'UnauthorizedError'
 }
 
 /** The code as this library knows it, or `fallback` for a word that only the peer knows. */

@@ -10,7 +10,6 @@ export {
   type Outcome,
   RealtimeError,
   type Retry,
-  UnauthorizedError,
 } from './errors.ts'
 export type {
   BackoffOptions,
@@ -19,10 +18,8 @@ export type {
   ConnectOptions,
   ErrorDetails,
   HeartbeatOptions,
-  InboxOptions,
   OutboxOptions,
   PublishDefaults,
-  TokenRequest,
 } from './options.ts'
 export type { ClosePolicy } from './protocol/close-codes.ts'
 export type { Position, Sender } from './protocol/frames.ts'

@@ -14,13 +14,6 @@ export interface ErrorDetails {
   readonly channel?: string
 }
 
-/** Why the client asks for a token: it has none, or the server refused the one it had. */
-export interface TokenRequest {
-  readonly reason: 'connect' | 'refused'
-  /** Aborted when the answer is no longer wanted: the wait timed out, or the client was disconnected or closed. */
-  readonly signal: AbortSignal
-}
-
 /** How long to wait before trying to connect again. */
 export interface BackoffOptions {
   /** Added to every wait, in milliseconds. @defaultValue 0 */
@@ -82,12 +75,6 @@ export interface OutboxOptions {
   maxBytes?: number
 }
 
-/** How arriving messages are put in order. */
-export interface InboxOptions {
-  /** How long a hole in the offsets may last, in milliseconds, before the missing messages are fetched. @defaultValue 2_000 */
-  gapTimeoutMs?: number
-}
-
 /** How channels are kept. */
 export interface ChannelsOptions {
   /** A channel stays attached this long after its last handler is gone, in milliseconds. @defaultValue 1_000 */
@@ -98,18 +85,11 @@ export interface ChannelsOptions {
 export interface ClientOptions {
   /** Where the server is: `ws:` or `wss:`. A function is asked before every try. Never put a token in it. */
   url: string | URL | (() => string | URL | Promise<string | URL>)
-  /**
-   * Gives the token that is sent in the first frame, never in the address. Asked before every try.
-   *
-   * Throw {@link UnauthorizedError} to stop in `failed`, cause `unauthorized`. Anything else that is thrown is retried with backoff.
-   */
-  getToken?: (request: TokenRequest) => string | Promise<string>
   backoff?: BackoffOptions
   heartbeat?: HeartbeatOptions
   connect?: ConnectOptions
   publish?: PublishDefaults
   outbox?: OutboxOptions
-  inbox?: InboxOptions
   channels?: ChannelsOptions
   /** What to do after a close code, where the built-in table does not fit a server: `{ 4001: 'reauthorize' }`. */
   closeCodes?: Readonly<Record<number, ClosePolicy>>
@@ -128,7 +108,6 @@ export interface Settings {
   readonly connect: Group<ConnectOptions>
   readonly publish: Group<PublishDefaults>
   readonly outbox: Group<OutboxOptions>
-  readonly inbox: Group<InboxOptions>
   readonly channels: Group<ChannelsOptions>
   readonly closeCodes: Readonly<Record<number, ClosePolicy>>
   readonly maxFrameBytes: number
@@ -147,7 +126,6 @@ export const DEFAULTS: Settings = {
   connect: { timeoutMs: 10_000, auto: true },
   publish: { timeoutMs: 60_000 },
   outbox: { maxMessages: 1_000, maxBytes: 1_048_576 },
-  inbox: { gapTimeoutMs: 2_000 },
   channels: { lingerMs: 1_000 },
   closeCodes: {},
   maxFrameBytes: 1_048_576,

@@ -27,7 +27,7 @@ import {
   watchDrain,
   welcomed,
 } from './session/connecting.ts'
-import { ANSWER_MS, channelRecord, type Core, createCore, sends, sweepAt, type Violation } from './session/core.ts'
+import { ANSWER_MS, channelRecord, complain, type Core, createCore, sends, sweepAt, type Violation } from './session/core.ts'
 import { abort, acked, giveUp, nacked, publish, pump } from './session/publishing.ts'
 import { attached, behind, event, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
@@ -143,8 +143,7 @@ const ON_FRAME: Handlers<KnownServerFrame> = {
   ping: pinged,
   pong: ponged,
   error(core, { code, message, retryAfterMs }) {
-    const error = new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs })
-    core.effects.push({ type: 'error', error })
+    complain(core, new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs }))
   },
 }
 

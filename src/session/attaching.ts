@@ -8,7 +8,7 @@
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, Grant } from '../protocol/frames.ts'
-import { type ChannelRecord, channelRecord, type Core, send, sends, sweepAt, touch, UNATTACHED } from './core.ts'
+import { type ChannelRecord, channelRecord, complain, type Core, send, sends, sweepAt, touch, UNATTACHED } from './core.ts'
 import { refuseWaiting } from './publishing.ts'
 
 interface Named {
@@ -83,7 +83,7 @@ export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message
   const { name, attachment } = record
   const error = new RealtimeError(code, { message })
   record.lastError = error
-  core.effects.push({ type: 'error', error, channel: name })
+  complain(core, error, name)
   if (!attachment.granted.includes('write')) refuseWaiting(core, name, code)
   touch(core, record, 'denied')
 }

@@ -12,12 +12,12 @@ import { IDLE, move, publicStatus } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
 import type { Input } from '../effects.ts'
-import { type Cause, causeOf, type ErrorCode } from '../errors.ts'
+import { type Cause, causeOf, type ErrorCode, isRealtimeError, RealtimeError } from '../errors.ts'
 import { CLOSE_ABANDONED, CLOSE_BAD_FRAME, type ClosePolicy, closeMeaning, retryAfterMs } from '../protocol/close-codes.ts'
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import { attach, detachAll } from './attaching.ts'
-import { type Core, send, sends, type Violation } from './core.ts'
+import { complain, type Core, send, sends, type Violation } from './core.ts'
 import { giveUp } from './publishing.ts'
 
 type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
@@ -39,13 +39,12 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
   const next = move(before, what, cause)
   const from = PHASES[before.phase]
   if (next === 'never') {
-    core.effects.push({ type: 'bug', description: `${what} while ${before.phase}` })
+    complain(core, new RealtimeError('internal', { message: `${what} while ${before.phase}` }))
     // A wrong state becomes a reconnect.
     if (from.socket) trigger(core, 'lost', causeOf('internal'))
   } else if (next !== before) {
     core.connection = next
     const to = PHASES[next.phase]
-    if (before.phase === 'authorizing' && !to.socket) core.effects.push({ type: 'authorize.cancel' })
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if (!to.accepts) giveUp(core, core.outbox.pick(Boolean), 'closed')
     if ((from.sends && !to.sends) || !to.accepts) {
@@ -68,8 +67,7 @@ function enter(core: Core, phase: typeof core.connection.phase, wasLive: boolean
     const outageAtMs = attempt === 0 ? now.elapsedMs : connection.outageAtMs
     core.connection = { ...connection, attempt: attempt + 1, outageAtMs }
     core.retryAfterMs = 0
-    const refused = connection.strikes.unauthorized !== undefined
-    core.effects.push({ type: 'authorize', attemptId: ++core.attemptId, refused })
+    core.effects.push({ type: 'authorize', attemptId: ++core.attemptId })
   } else if (phase === 'live') {
     if (!wasLive) {
       core.counters.connects++
@@ -104,21 +102,21 @@ function show(core: Core): void {
     resumed: false,
   }
   core.effects.push({ type: 'changed' })
-  if (isNew) core.effects.push({ type: 'status', snapshot: core.snapshot })
+  if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: core.snapshot })
 }
 
-/** Address and token are there: dial. */
-export function authorized(core: Core, { attemptId, url, token }: InputOf<'authorized'>): void {
+/** The address is there: dial. */
+export function authorized(core: Core, { attemptId, url }: InputOf<'authorized'>): void {
   if (!isAsking(core, attemptId)) return
-  core.token = token
   trigger(core, 'authorized')
   core.effects.push({ type: 'socket.open', socketId: ++core.socketId, url })
 }
 
-/** There is no address or token: for good if the application said so, else try again. */
-export function unauthorized(core: Core, { attemptId, code, message }: InputOf<'denied'>): void {
-  const cause = { ...causeOf(code), ...(message && { message }) }
-  if (isAsking(core, attemptId)) lose(core, cause, code === 'connection-refused' ? 'retry' : 'stop')
+/** There is no address: for good if it is not usable, else try again. */
+export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>): void {
+  if (!isAsking(core, attemptId)) return
+  if (isRealtimeError(error)) lose(core, { ...causeOf(error.code), message: error.message }, 'stop')
+  else lose(core, causeOf('connection-refused'))
 }
 
 function isAsking({ attemptId, connection }: Core, answeredId: number): boolean {
@@ -132,8 +130,8 @@ export function isCurrent(core: Core, socketId: number): boolean {
 
 export function opened(core: Core): void {
   trigger(core, 'opened')
-  const { producer, socketId: generation, token } = core
-  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer, generation, ...(token !== undefined && { token }) })
+  const { producer, socketId: generation } = core
+  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer, generation })
 }
 
 export function welcomed(core: Core, { version, limits, heartbeat }: WelcomeFrame): Violation {
@@ -161,7 +159,7 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
 
 /** The peer sent what it must not: replace the socket, and stop if that keeps happening. */
 export function violated(core: Core, violation: string): void {
-  const message = `The server sent what it must not: ${violation}.`
+  const message = `The server sent ${violation}`
   lose(core, { ...causeOf('protocol', CLOSE_BAD_FRAME), message }, 'retry', CLOSE_BAD_FRAME)
 }
 

@@ -83,7 +83,6 @@ export interface Core {
   snapshot: ClientSnapshot
   /** Names this client towards the server: a secret of this page load. */
   producer: string
-  token: string | undefined
   /** Counts sockets; also the generation by which the server fences old ones. */
   socketId: number
   /** Counts questions for address and token. */
@@ -139,7 +138,6 @@ export function createCore(settings: Settings, random: () => number, createId: (
       resumed: false,
     },
     producer: createId(),
-    token: undefined,
     socketId: 0,
     attemptId: 0,
     request: 0,
@@ -183,6 +181,11 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
 export function send(core: Core, frame: OutgoingFrame): void {
   core.effects.push({ type: 'socket.send', frame })
   sweepAt(core, core.now.awakeMs + ANSWER_MS)
+}
+
+/** Tells the application of trouble that no promise could tell of. */
+export function complain(core: Core, error: RealtimeError, channel?: string): void {
+  core.effects.push({ type: 'emit', event: 'error', detail: { error, ...(channel !== undefined && { channel }) } })
 }
 
 /** The channel looks different to the application now. */

@@ -103,5 +103,5 @@ function settle(core: Core, { id, channel }: Publish, result: Receipt | Realtime
   sweepAt(core, record.writeUntilMs)
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (!core.outbox.count) core.effects.push({ type: 'drained' })
+  if (!core.outbox.count) core.effects.push({ type: 'emit', event: 'drained', detail: core.snapshot })
 }

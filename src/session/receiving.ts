@@ -41,7 +41,7 @@ export function reset(core: Core, { channel, request, reason, position, top, sna
   attachment.epoch = position.epoch
   attachment.fetch = 0
   core.counters.resets++
-  core.effects.push({ type: 'reset', channel, reset: { reason, snapshot, position } })
+  core.effects.push({ type: 'deliver', channel, event: 'reset', detail: { reason, snapshot, position } })
   goOn(core, record, record.inbox.isAt(top) ? 'live' : 'catching-up')
 }
 
@@ -91,7 +91,7 @@ function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up')
 function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
   const { offset, id, name, data, sender, storedAtMs } = logged
   const { epoch } = record.inbox.position as Position
-  const message = { id, name, data, offset, epoch, ...(sender && { sender }), storedAtMs, replayed, overlap: false }
-  core.effects.push({ type: 'message', channel: record.name, message })
+  const detail = { id, name, data, offset, epoch, ...(sender && { sender }), storedAtMs, replayed, overlap: false }
+  core.effects.push({ type: 'deliver', channel: record.name, event: 'message', detail })
   touch(core, record)
 }

@@ -28,7 +28,6 @@ export class SimClient {
   readonly session: Session
   readonly publishes = new Map<string, Published>()
   readonly subscribed = new Map<string, number>()
-  isClosed = false
   readonly #driver: Driver
   readonly #checkers: readonly Checker[]
   readonly #lastDelivered = new Map<string, number>()
@@ -53,23 +52,18 @@ export class SimClient {
     }
     this.#driver = createDriver(this.session, environment, settings.maxFrameBytes, {
       authorize: ({ attemptId }) => this.feed({ type: 'authorized', attemptId, url: 'ws://world.test/realtime' }),
-      'authorize.cancel'() {},
       settle: ({ id, result }) => {
         const published = this.publishes.get(id)
         for (const checker of this.#checkers) checker.settled?.(this, published, result)
         if (published) published.result = result
       },
-      message: ({ channel, message }) => this.#received(channel, message),
-      reset: ({ channel, reset }) => this.#reset(channel, reset),
-      bug({ description }) {
-        throw new Error(`${name}: ${description}`)
+      deliver: (effect) => {
+        if (effect.event === 'message') this.#received(effect.channel, effect.detail)
+        else this.#reset(effect.channel, effect.detail)
       },
-      closed: () => {
-        this.isClosed = true
+      emit: ({ event, detail }) => {
+        if (event === 'error' && detail.error.code === 'internal') throw new Error(`${name}: ${detail.error.message}`)
       },
-      status() {},
-      drained() {},
-      error() {},
       changed() {},
     })
   }
