@@ -80,7 +80,8 @@ export function batchFrames(frames: readonly EncodedFrame[]): string[] {
     batchBytes = 0
   }
   for (const { text, bytes } of frames) {
-    if (batchBytes + bytes >= MAX_BATCH_BYTES) close()
+    // With the brackets around it.
+    if (batchBytes + bytes + 2 > MAX_BATCH_BYTES) close()
     batch.push(text)
     batchBytes += bytes + 1
   }
