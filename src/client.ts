@@ -12,7 +12,6 @@ import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { RealtimeError } from './errors.ts'
 import { type ClientOptions, type ErrorDetails, parseOptions } from './options.ts'
-import { encodeFrame } from './protocol/codec.ts'
 import { isChannelName, isIdentifier, isShallow } from './protocol/content.ts'
 import { createSession, type Stats } from './session.ts'
 import { Settlement } from './settlement.ts'
@@ -92,13 +91,18 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (effect) => handles.get(effect.channel)?.deliver(effect),
     emit({ event, detail }) {
-      // Where nobody listens trouble is reported: nothing is swallowed.
-      if (!events.emit(event, detail) && event === 'error') reportError(detail.error)
+      if (event === 'error') complain(detail)
+      else events.emit(event, detail)
     },
     changed(what) {
       for (const name of what) changes.get(name)?.emit('changed', undefined)
     },
   })
+
+  /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
+  function complain(detail: ErrorDetails): void {
+    if (!events.emit('error', detail)) reportError(detail.error)
+  }
 
   function feed(input: Input): void {
     driver.feed(input, true)
@@ -125,24 +129,14 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
         if (!(result instanceof RealtimeError)) return resolve(result)
         reject(result)
         // Whoever awaits it has done so by then.
-        environment.defer(() => {
-          if (!settlement.isAwaited && !events.emit('error', { error: result, channel })) reportError(result)
-        })
+        environment.defer(() => settlement.isAwaited || complain({ error: result, channel }))
       })
     })
     settlement.ignore()
+    signal?.addEventListener('abort', abort)
     const dataText = encode(data)
-    const isValid = isIdentifier(name) && dataText !== undefined
-    if (isValid && !signal?.aborted) {
-      signal?.addEventListener('abort', abort)
-      const publish = { channel, id, name, dataText, ...(base && { base }) }
-      const { bytes } = encodeFrame({ type: 'pub', sequence: Number.MAX_SAFE_INTEGER, ...publish })
-      use({ type: 'publish', publish: { ...publish, bytes, timeoutMs } })
-    } else {
-      const message = isValid ? undefined : 'A name is 1 to 64 bytes long, data is JSON of at most 64 levels.'
-      settlements.get(id)?.(new RealtimeError(isValid ? 'aborted' : 'invalid', { outcome: 'rejected', message }))
-      settlements.delete(id)
-    }
+    const refusal = signal?.aborted ? 'aborted' : !(dataText && isIdentifier(name)) && 'invalid'
+    use({ type: 'publish', publish: { channel, id, name, dataText, base, timeoutMs }, refusal })
     return settlement
   }
 
@@ -193,13 +187,13 @@ function checkUrl(url: string | URL): string {
   throw new RealtimeError('config', { message: 'The url must begin with ws:// or wss:// and hold no #.' })
 }
 
-/** The data as JSON text; `undefined` for what JSON cannot say. */
-function encode(data: unknown = null): string | undefined {
+/** The data as JSON text; empty for what JSON cannot say. */
+function encode(data: unknown = null): string {
   try {
     // First what throws on a cycle: looking for depth in one would not end.
     const text = JSON.stringify(data)
-    return isShallow(data) ? text : undefined
+    return isShallow(data) ? text : ''
   } catch {
-    return undefined
+    return ''
   }
 }

@@ -55,7 +55,6 @@ export function createDriver(
   let isStepping = false
   let isDelivering = false
   let isClosed = false
-  let cancelFlush: Cancel | undefined
   let cancelFrame: Cancel | undefined
   let cancelTimer: Cancel | undefined
   // On the monotonic clock; the timer may be armed for an earlier moment than is needed by now, never for a later one.
@@ -108,9 +107,8 @@ export function createDriver(
         return open(effect)
       case 'socket.send': {
         const frame = encodeFrame(effect.frame)
-        outgoing.push(frame)
         outgoingBytes += frame.bytes
-        cancelFlush ??= environment.soon(flush)
+        if (outgoing.push(frame) === 1) environment.soon(flush)
         return
       }
       case 'socket.close': {
@@ -145,8 +143,6 @@ export function createDriver(
   }
 
   function flush(): void {
-    cancelFlush?.()
-    cancelFlush = undefined
     for (const message of batchFrames(outgoing)) socket?.send(message)
     outgoing = []
     outgoingBytes = 0

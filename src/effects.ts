@@ -4,7 +4,7 @@
 // - Inputs say what happened, effects say what to do. Both are data.
 // - Whatever belongs to a socket carries its `socketId`, whatever answers a question its number: answers to old ones are dropped.
 
-import type { RealtimeError } from './errors.ts'
+import type { ErrorCode, RealtimeError } from './errors.ts'
 import type { ErrorDetails } from './options.ts'
 import type { Hint } from './env/environment.ts'
 import type { OutgoingFrame } from './protocol/codec.ts'
@@ -31,16 +31,14 @@ export interface Publish {
   readonly name: string
   readonly dataText: string
   /** Refused if the channel has moved past it. */
-  readonly base?: Position
-  /** Size of the encoded frame, as the limits count it. */
-  readonly bytes: number
+  readonly base: Position | undefined
   readonly timeoutMs: number
 }
 
 export type Input =
   | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
-  | { readonly type: 'publish'; readonly publish: Publish }
+  | { readonly type: 'publish'; readonly publish: Publish; readonly refusal?: ErrorCode | false }
   | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
   | { readonly type: 'hint'; readonly hint: Hint }
@@ -66,8 +64,8 @@ export interface Message {
   readonly offset: number
   /** The history that `offset` counts in. */
   readonly epoch: string
-  /** Who published it; absent on messages of the server's own. */
-  readonly sender?: Sender
+  /** Who published it; `undefined` on messages of the server's own. */
+  readonly sender: Sender | undefined
   /** When the server stored it, Unix milliseconds by the server's clock. */
   readonly storedAtMs: number
   /** It was fetched from the history rather than pushed. */

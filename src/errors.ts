@@ -29,7 +29,7 @@ const ERRORS = {
   'frame-too-large': ['Send less, or raise maxFrameBytes and the limit of the server.', 'never'],
   'gave-up': ['Call retryNow(), or raise backoff.maxAttempts.', 'later'],
   internal: ['Please report it.', 'later'],
-  invalid: ['Correct the data.', 'never'],
+  invalid: ['Correct it: a name has 1 to 64 bytes, data is JSON of at most 64 levels.', 'never'],
   'outbox-full': ['Publish less, or raise outbox.maxMessages or outbox.maxBytes.', 'later'],
   protocol: ['Check that the versions of client and server match.', 'never'],
   'rate-limited': ['Slow down.', 'later'],
@@ -58,7 +58,7 @@ export interface Cause {
   /** The first thing to do about it. */
   readonly remedy: string
   /** The WebSocket close code, where one arrived. 1006 means that the browser knows nothing more. */
-  readonly closeCode?: number
+  readonly closeCode?: number | undefined
 }
 
 /** Extra facts for a {@link RealtimeError}; whatever is left out comes from the table of codes. */
@@ -105,5 +105,5 @@ export function knownErrorCode(code: string, fallback: ErrorCode): ErrorCode {
 
 /** A cause that can be shown. */
 export function causeOf(code: ErrorCode, closeCode?: number): Cause {
-  return { code, message: words(code), remedy: ERRORS[code][0], ...(closeCode && { closeCode }) }
+  return { code, message: words(code), remedy: ERRORS[code][0], closeCode }
 }

@@ -84,7 +84,7 @@ export function createSession(settings: Settings, random: () => number, createId
     getStats() {
       const { outbox, counters, roundTripMs } = core
       const reconnects = Math.max(0, counters.connects - 1)
-      return { ...counters, reconnects, outboxCount: outbox.count, outboxBytes: outbox.bytes, roundTripMs }
+      return { ...counters, reconnects, outboxCount: outbox.count(), outboxBytes: outbox.bytes(), roundTripMs }
     },
   }
 }
@@ -105,8 +105,8 @@ const ON_INPUT: Handlers<Input> = {
   close(core, { drainMs }) {
     core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + drainMs)
   },
-  publish(core, input) {
-    if (publish(core, input.publish)) attach(core, channelRecord(core, input.publish.channel))
+  publish(core, { publish: request, refusal }) {
+    if (publish(core, request, refusal)) attach(core, channelRecord(core, request.channel))
   },
   abort,
   subscribe,
@@ -154,14 +154,14 @@ function lookAfter(core: Core): void {
   phaseDue(core)
   giveUp(core, outbox.due(now.awakeMs), 'timeout')
   if (now.awakeMs >= core.sweepAtMs) sweep(core)
-  if (closeDueAtMs < Infinity && (now.awakeMs >= closeDueAtMs || outbox.count === 0)) trigger(core, 'close')
+  if (closeDueAtMs < Infinity && (now.awakeMs >= closeDueAtMs || outbox.count() === 0)) trigger(core, 'close')
 }
 
 /** Looks after every channel's deadlines, and finds when the next one is. */
 function sweep(core: Core): void {
   const { awakeMs } = core.now
   core.sweepAtMs = Infinity
-  let askedAtMs = core.outbox.unansweredSinceMs
+  let askedAtMs = core.outbox.unansweredSinceMs()
   for (const record of core.channels.values()) {
     attach(core, record)
     const { attachment, readUntilMs, writeUntilMs } = record
@@ -185,6 +185,6 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
 function dueInMs(core: Core): number {
   const { outbox, now, sweepAtMs, closeDueAtMs, stepBytes } = core
   const polls = sends(core) && now.bufferedBytes + stepBytes > 0
-  const dueAtMs = Math.min(outbox.dueAtMs, sweepAtMs, closeDueAtMs, polls ? now.awakeMs + DRAIN_POLL_MS : Infinity)
+  const dueAtMs = Math.min(outbox.dueAtMs(), sweepAtMs, closeDueAtMs, polls ? now.awakeMs + DRAIN_POLL_MS : Infinity)
   return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - now.awakeMs))
 }

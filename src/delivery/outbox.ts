@@ -23,96 +23,97 @@ export interface OutboxLimits {
 
 /** A publish in the outbox. */
 export interface Entry extends Publish {
+  /** Size of the encoded frame, as the limits count it. */
+  readonly bytes: number
   readonly dueAtMs: number
   /** 0 until it is sent: while it is, the server cannot have it. */
   sequence: number
   sentAtMs: number
 }
 
-export class Outbox {
-  readonly #limits: OutboxLimits
-  // In the order of calls: not settled yet.
-  readonly #pending = new Map<string, Entry>()
-  // In the order of sending: not answered yet, settled or not.
-  readonly #unanswered = new Map<number, Entry>()
-  #lastSequence = 0
-  #unansweredBytes = 0
-  /** Encoded bytes of publishes that have not settled. */
-  bytes = 0
+export interface Outbox {
+  /** Publishes whose promise has not settled, and their encoded bytes. */
+  count(): number
+  bytes(): number
   /** No earlier than this does anything expire; the exact moment is looked for when this one comes. */
-  dueAtMs = Infinity
-
-  constructor(limits: OutboxLimits) {
-    this.#limits = limits
-  }
-
-  /** Publishes whose promise has not settled. */
-  get count(): number {
-    return this.#pending.size
-  }
-
+  dueAtMs(): number
   /** When the publish that has waited longest for its answer was sent; `Infinity` if none waits. */
-  get unansweredSinceMs(): number {
-    return this.#unanswered.values().next().value?.sentAtMs ?? Infinity
-  }
-
+  unansweredSinceMs(): number
   /** Takes a publish in, unless that would pass a limit. */
-  offer(publish: Publish, nowMs: number): boolean {
-    const bytes = this.bytes + publish.bytes
-    if (this.count >= this.#limits.maxMessages || bytes > this.#limits.maxBytes) return false
-    const dueAtMs = nowMs + publish.timeoutMs
-    this.#pending.set(publish.id, { ...publish, dueAtMs, sequence: 0, sentAtMs: 0 })
-    this.bytes = bytes
-    this.dueAtMs = Math.min(this.dueAtMs, dueAtMs)
-    return true
-  }
-
+  offer(publish: Publish, bytes: number, nowMs: number): boolean
   /** What has not settled and `isWanted`, in the order of calls. */
-  pick(isWanted: (entry: Entry) => boolean): Entry[] {
-    return [...this.#pending.values()].filter(isWanted)
-  }
-
+  pick(isWanted: (entry: Entry) => unknown): Entry[]
+  /** What is past its deadline. */
+  due(nowMs: number): Entry[]
   /** Marks an entry as sent, giving it its sequence, if the window has room for it. */
-  take(entry: Entry, { window, windowBytes }: Window, nowMs: number): boolean {
-    const { size } = this.#unanswered
-    const bytes = this.#unansweredBytes + entry.bytes
-    if (size >= window || (size > 0 && bytes > windowBytes)) return false
-    entry.sequence = ++this.#lastSequence
-    entry.sentAtMs = nowMs
-    this.#unanswered.set(entry.sequence, entry)
-    this.#unansweredBytes = bytes
-    return true
-  }
-
+  take(entry: Entry, window: Window, nowMs: number): boolean
   /** The server's word on a sequence frees its place in the window. Answers what it was about, if that has not settled yet. */
-  answer(channel: string, sequence: number): Entry | 'settled' | 'never-sent' {
-    const entry = this.#unanswered.get(sequence)
-    if (entry ? entry.channel !== channel : !sequence || sequence > this.#lastSequence) return 'never-sent'
-    if (!entry) return 'settled'
-    this.#unanswered.delete(sequence)
-    this.#unansweredBytes -= entry.bytes
-    return this.release(entry.id) ?? 'settled'
-  }
+  answer(channel: string, sequence: number): Entry | 'settled' | 'never-sent'
+  /** Lets an entry go, if it has not settled: answers it, once. */
+  release(entry: Entry): Entry | undefined
+  /** The socket is gone: what it carried will not be answered. */
+  forgetUnanswered(): void
+}
 
-  /** Lets one publish go, if it has not settled. */
-  release(id: string): Entry | undefined {
-    const entry = this.#pending.get(id)
-    if (entry && this.#pending.delete(id)) this.bytes -= entry.bytes
+export function createOutbox({ maxMessages, maxBytes }: OutboxLimits): Outbox {
+  // In the order of calls: not settled yet.
+  const pending = new Set<Entry>()
+  // In the order of sending: not answered yet, settled or not.
+  const unanswered = new Map<number, Entry>()
+  let lastSequence = 0
+  let pendingBytes = 0
+  let unansweredBytes = 0
+  let firstDueAtMs = Infinity
+
+  const pick: Outbox['pick'] = (isWanted) => [...pending].filter(isWanted)
+
+  function release(entry: Entry): Entry | undefined {
+    if (!pending.delete(entry)) return undefined
+    pendingBytes -= entry.bytes
     return entry
   }
 
-  /** What is past its deadline. */
-  due(nowMs: number): Entry[] {
-    if (nowMs < this.dueAtMs) return []
-    const due = this.pick(({ dueAtMs }) => dueAtMs <= nowMs)
-    this.dueAtMs = Infinity
-    for (const { dueAtMs } of this.#pending.values()) if (dueAtMs > nowMs) this.dueAtMs = Math.min(this.dueAtMs, dueAtMs)
-    return due
-  }
-
-  /** The socket is gone: what it carried will not be answered. */
-  forgetUnanswered(): void {
-    this.#unanswered.clear()
-    this.#unansweredBytes = 0
+  return {
+    count: () => pending.size,
+    bytes: () => pendingBytes,
+    dueAtMs: () => firstDueAtMs,
+    unansweredSinceMs: () => unanswered.values().next().value?.sentAtMs ?? Infinity,
+    offer(publish, bytes, nowMs) {
+      if (pending.size >= maxMessages || pendingBytes + bytes > maxBytes) return false
+      const dueAtMs = nowMs + publish.timeoutMs
+      pending.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0 })
+      pendingBytes += bytes
+      firstDueAtMs = Math.min(firstDueAtMs, dueAtMs)
+      return true
+    },
+    pick,
+    due(nowMs) {
+      if (nowMs < firstDueAtMs) return []
+      firstDueAtMs = Math.min(Infinity, ...pick(({ dueAtMs }) => dueAtMs > nowMs).map(({ dueAtMs }) => dueAtMs))
+      return pick(({ dueAtMs }) => dueAtMs <= nowMs)
+    },
+    take(entry, { window, windowBytes }, nowMs) {
+      const bytes = unansweredBytes + entry.bytes
+      // One publish may always go, however large it is.
+      if (unanswered.size >= window || (unanswered.size > 0 && bytes > windowBytes)) return false
+      entry.sequence = ++lastSequence
+      entry.sentAtMs = nowMs
+      unanswered.set(lastSequence, entry)
+      unansweredBytes = bytes
+      return true
+    },
+    answer(channel, sequence) {
+      const entry = unanswered.get(sequence)
+      if (entry ? entry.channel !== channel : !sequence || sequence > lastSequence) return 'never-sent'
+      if (!entry) return 'settled'
+      unanswered.delete(sequence)
+      unansweredBytes -= entry.bytes
+      return release(entry) ?? 'settled'
+    },
+    release,
+    forgetUnanswered() {
+      unanswered.clear()
+      unansweredBytes = 0
+    },
   }
 }

@@ -47,7 +47,8 @@ export function decodeMessage<Frame>(
 }
 
 /** A publish whose data is JSON text already. */
-export interface EncodedPubFrame extends Omit<PubFrame, 'data'> {
+export interface EncodedPubFrame extends Omit<PubFrame, 'data' | 'base'> {
+  readonly base: PubFrame['base'] | undefined
   readonly dataText: string
 }
 /** What a client hands to the codec. */

@@ -35,7 +35,7 @@ export interface SubFrame {
   readonly channel: string
   readonly request: number
   readonly want: readonly Grant[]
-  readonly position?: Position
+  readonly position?: Position | undefined
   readonly reset?: boolean
   readonly settledBelow?: number
 }

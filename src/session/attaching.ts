@@ -58,8 +58,8 @@ export function attach(core: Core, record: ChannelRecord): void {
     const next = ++core.request
     // What was granted before holds until the answer: publishes go on meanwhile.
     record.attachment = { ...UNATTACHED, request: next, wanted: want, askedAtMs: awakeMs, granted, epoch: attachment.epoch }
-    const { position } = inbox
-    send(core, { type: 'sub', channel: name, request: next, want, ...(reads && position && { position }) })
+    const position = (reads && inbox.position) || undefined
+    send(core, { type: 'sub', channel: name, request: next, want, position })
   }
 }
 

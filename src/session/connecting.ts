@@ -8,8 +8,8 @@
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
-import { IDLE, move, publicStatus } from '../connection/machine.ts'
-import { PHASES } from '../connection/phases.ts'
+import { move, publicStatus } from '../connection/machine.ts'
+import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
 import type { Input } from '../effects.ts'
 import { type Cause, causeOf, type ErrorCode, isRealtimeError, RealtimeError } from '../errors.ts'
@@ -52,42 +52,52 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
       core.outbox.forgetUnanswered()
       detachAll(core)
     }
-    enter(core, next.phase, from.sends)
+    enter(core, next.phase, from)
     show(core)
   }
 }
 
-function enter(core: Core, phase: typeof core.connection.phase, wasLive: boolean): void {
-  const { connection, now, settings } = core
-  const { attempt } = connection
+function enter(core: Core, phase: Phase, from: PhaseFacts): void {
+  const { now, settings } = core
+  const { timer } = PHASES[phase]
   // Whatever waits for an answer has this long; the two that do not are set below.
-  const answerMs = phase === 'probing' ? settings.heartbeat.timeoutMs : settings.connect.timeoutMs
-  core.timerAtMs = PHASES[phase].timer ? now.awakeMs + answerMs : Infinity
+  const answerMs = timer === 'pong' ? settings.heartbeat.timeoutMs : settings.connect.timeoutMs
+  core.timerAtMs = timer ? now.awakeMs + answerMs : Infinity
   if (phase === 'authorizing') {
-    const outageAtMs = attempt === 0 ? now.elapsedMs : connection.outageAtMs
-    core.connection = { ...connection, attempt: attempt + 1, outageAtMs }
+    // Out of a rest everything starts from the beginning.
+    if (!from.timer) forgive(core)
+    core.attempt++
     core.retryAfterMs = 0
     core.effects.push({ type: 'authorize', attemptId: ++core.attemptId })
   } else if (phase === 'live') {
-    if (!wasLive) {
+    if (!from.sends) {
       core.counters.connects++
-      core.connection = { ...connection, liveAtMs: now.awakeMs }
+      core.liveAtMs = now.awakeMs
     }
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
     core.pingedAtMs = now.awakeMs
     send(core, { type: 'ping', n: ++core.pings })
   } else if (phase === 'waiting') {
-    const outageMs = now.elapsedMs - connection.outageAtMs
-    core.timerAtMs = now.elapsedMs + backoffDelayMs(settings.backoff, attempt, outageMs, core.retryAfterMs, core.random())
+    const { attempt, connection, outageAtMs, retryAfterMs } = core
+    const delayMs = backoffDelayMs(settings.backoff, attempt, now.elapsedMs - outageAtMs, retryAfterMs, core.random())
+    core.timerAtMs = now.elapsedMs + delayMs
     if (attempt >= settings.backoff.maxAttempts) trigger(core, 'rejected', { ...connection.cause, ...causeOf('gave-up') })
   } else if (phase === 'closed') core.effects.push({ type: 'closed' })
 }
 
+/** An outage begins anew: what came before it no longer counts. */
+function forgive(core: Core): void {
+  core.attempt = 0
+  core.strikes = {}
+  core.outageAtMs = core.now.elapsedMs
+  core.liveAtMs = Infinity
+}
+
 /** Renews what the application sees of the connection. */
 function show(core: Core): void {
-  const { connection, now, snapshot: before } = core
-  const { phase, cause, attempt } = connection
+  const { connection, now, snapshot: before, attempt } = core
+  const { phase, cause } = connection
   const status = publicStatus(connection)
   const isNew = status !== before.status
   const isLive = sends(core)
@@ -164,14 +174,12 @@ export function violated(core: Core, violation: string): void {
 }
 
 function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
-  const { now, settings, connection } = core
-  const { code } = cause
   // A stable session forgives what came before it.
-  const isStable = now.awakeMs - connection.liveAtMs >= settings.backoff.stableAfterMs
-  const { strikes, attempt, outageAtMs } = isStable ? { ...IDLE, outageAtMs: now.elapsedMs } : connection
-  const count = (strikes[code] ?? 0) + 1
-  core.connection = { ...connection, attempt, outageAtMs, liveAtMs: Infinity, strikes: { ...strikes, [code]: count } }
-  const isFinal = policy === 'stop' || policy === 'replace' || count > (MAX_STRIKES[code] ?? Infinity)
+  if (core.now.awakeMs - core.liveAtMs >= core.settings.backoff.stableAfterMs) forgive(core)
+  core.liveAtMs = Infinity
+  const count = (core.strikes[cause.code] ?? 0) + 1
+  core.strikes[cause.code] = count
+  const isFinal = policy === 'stop' || policy === 'replace' || count > (MAX_STRIKES[cause.code] ?? Infinity)
   trigger(core, isFinal ? 'rejected' : 'lost', cause, closeCode)
 }
 

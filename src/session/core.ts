@@ -8,9 +8,9 @@
 import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
 import { Inbox } from '../delivery/inbox.ts'
-import { Outbox } from '../delivery/outbox.ts'
+import { createOutbox, type Outbox } from '../delivery/outbox.ts'
 import type { Effect, Now } from '../effects.ts'
-import type { RealtimeError } from '../errors.ts'
+import type { ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits } from '../protocol/frames.ts'
@@ -81,6 +81,14 @@ export interface Core {
   now: Now
   connection: Connection
   snapshot: ClientSnapshot
+  /** Tries since the last stable session: one that is accepted and closed at once does not end an outage. */
+  attempt: number
+  /** When the present outage, or the first try, began; elapsed time. */
+  outageAtMs: number
+  /** When this session became live; awake time. `Infinity` while there is none. */
+  liveAtMs: number
+  /** How often each kind of trouble has come since the last stable session. */
+  strikes: { [Code in ErrorCode]?: number }
   /** Names this client towards the server: a secret of this page load. */
   producer: string
   /** Counts sockets; also the generation by which the server fences old ones. */
@@ -121,7 +129,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     settings,
     random,
     createId,
-    outbox: new Outbox(settings.outbox),
+    outbox: createOutbox(settings.outbox),
     channels: new Map(),
     counters: { connects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
@@ -137,6 +145,10 @@ export function createCore(settings: Settings, random: () => number, createId: (
       transport: null,
       resumed: false,
     },
+    attempt: 0,
+    outageAtMs: 0,
+    liveAtMs: Infinity,
+    strikes: {},
     producer: createId(),
     socketId: 0,
     attemptId: 0,

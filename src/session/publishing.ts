@@ -9,6 +9,7 @@ import { PHASES } from '../connection/phases.ts'
 import type { Entry } from '../delivery/outbox.ts'
 import type { Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
+import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
 import type { AckFrame, NackFrame } from '../protocol/frames.ts'
 import { channelRecord, type Core, send, sweepAt, touch, type Violation } from './core.ts'
 
@@ -16,35 +17,39 @@ import { channelRecord, type Core, send, sweepAt, touch, type Violation } from '
 const MAX_UNDRAINED_BYTES = 32_768
 
 /** Takes a publish in, or settles it at once. Tells which. */
-export function publish(core: Core, request: Publish): boolean {
+export function publish(core: Core, request: Publish, refused: ErrorCode | false = false): boolean {
   const { connection, closeDueAtMs, settings, outbox, now } = core
   const record = channelRecord(core, request.channel)
-  record.pending++
-  const refusal: ErrorCode | false =
-    !PHASES[connection.phase].accepts || closeDueAtMs < Infinity
+  const { bytes } = encodeFrame(pubFrame(request, Number.MAX_SAFE_INTEGER))
+  const refusal =
+    refused ||
+    (!PHASES[connection.phase].accepts || closeDueAtMs < Infinity
       ? 'closed'
-      : request.bytes > settings.maxFrameBytes
+      : bytes > settings.maxFrameBytes
         ? 'frame-too-large'
-        : !outbox.offer(request, now.awakeMs) && 'outbox-full'
+        : !outbox.offer(request, bytes, now.awakeMs) && 'outbox-full')
+  record.pending++
   if (refusal) settle(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
   else touch(core, record)
   return !refusal
 }
 
+function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: number): OutgoingFrame {
+  return { type: 'pub', channel, sequence, id, name, dataText, base }
+}
+
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
   const { outbox, limits, now, channels } = core
-  if (!limits) return
   const isReady = ({ sequence, channel }: Entry) => !sequence && channels.get(channel)?.attachment.granted.includes('write')
-  for (const entry of outbox.pick((entry) => isReady(entry) === true)) {
-    const { channel, id, name, dataText, base, bytes } = entry
-    if (bytes > limits.messageBytes) {
-      giveUp(core, [entry], 'frame-too-large')
-      continue
-    }
-    if (now.bufferedBytes + core.stepBytes >= MAX_UNDRAINED_BYTES || !outbox.take(entry, limits, now.awakeMs)) return
-    send(core, { type: 'pub', channel, sequence: entry.sequence, id, name, dataText, ...(base && { base }) })
-    core.stepBytes += bytes
+  if (!limits) return
+  for (const entry of outbox.pick(isReady)) {
+    const { bytes } = entry
+    if (bytes > limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
+    else if (now.bufferedBytes + core.stepBytes < MAX_UNDRAINED_BYTES && outbox.take(entry, limits, now.awakeMs)) {
+      send(core, pubFrame(entry, entry.sequence))
+      core.stepBytes += bytes
+    } else return
   }
 }
 
@@ -90,7 +95,7 @@ export function refuseWaiting(core: Core, channel: string, code: ErrorCode): voi
 /** Settles what will not be answered: rejected if it was never sent, else unknown. */
 export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): void {
   for (const entry of entries) {
-    core.outbox.release(entry.id)
+    core.outbox.release(entry)
     settle(core, entry, new RealtimeError(code, { outcome: entry.sequence ? 'unknown' : 'rejected' }))
   }
 }
@@ -103,5 +108,5 @@ function settle(core: Core, { id, channel }: Publish, result: Receipt | Realtime
   sweepAt(core, record.writeUntilMs)
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (!core.outbox.count) core.effects.push({ type: 'emit', event: 'drained', detail: core.snapshot })
+  if (!core.outbox.count()) core.effects.push({ type: 'emit', event: 'drained', detail: core.snapshot })
 }

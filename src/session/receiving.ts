@@ -91,7 +91,7 @@ function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up')
 function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
   const { offset, id, name, data, sender, storedAtMs } = logged
   const { epoch } = record.inbox.position as Position
-  const detail = { id, name, data, offset, epoch, ...(sender && { sender }), storedAtMs, replayed, overlap: false }
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: false }
   core.effects.push({ type: 'deliver', channel: record.name, event: 'message', detail })
   touch(core, record)
 }

@@ -97,7 +97,7 @@ export class SimClient {
     this.publishes.set(id, published)
     this.feed({
       type: 'publish',
-      publish: { channel, id, name: 'm', dataText, bytes: dataText.length + 100, timeoutMs },
+      publish: { channel, id, name: 'm', dataText, base: undefined, timeoutMs },
     })
     return published
   }
