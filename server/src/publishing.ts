@@ -128,7 +128,6 @@ export class PublishQueue {
       const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
       if (answer !== 'unavailable' && outcome?.type === 'stored')
         channels.stored(this.#channel, answer.epoch, outcome.event)
-      if (this.#isEnded) return
       if (outcome?.type === 'stored')
         this.#answer(head, { type: 'ack', channel: this.#channel, sequence, offset: outcome.event.offset })
       else if (outcome?.type === 'stale-base') this.#refuse(head, STALE)

@@ -241,7 +241,6 @@ export class Session {
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
     this.#line = this.#createLine(user, { user: userId, member: entry.member })
-    this.#earlyLength = 0
     this.#welcome(this.#line)
     const early = this.#early
     this.#early = []
@@ -343,7 +342,6 @@ export class Session {
         const tops = attached.map((one, i) => extents[i] && one.isAttached && one.newTop(extents[i]))
         this.#say({ type: 'pong', n, tops: tops.filter((top): top is Top => Boolean(top)) })
       }
-      if (this.#openPings.length > 0) this.#schedule()
     })
   }
 

@@ -40,11 +40,13 @@ describe('a subscription', () => {
   })
 
   test('that asks for a new start gets one, wherever it stands', () => {
-    const client = stageWith(3).connect()
-    expect(subscribe(client, at(3), { reset: true })).toMatchObject([
-      { mode: 'reset' },
-      { type: 'reset', reason: 'asked', position: at(3) },
-    ])
+    for (const offset of [3, 1]) {
+      const client = stageWith(3).connect()
+      expect(subscribe(client, at(offset), { reset: true })).toMatchObject([
+        { mode: 'reset' },
+        { type: 'reset', reason: 'asked', position: at(3) },
+      ])
+    }
   })
 
   test('for writing alone is told the top and pushed nothing', () => {
@@ -171,6 +173,7 @@ describe('authorization', () => {
     open[0]?.({ answer: true })
     stage.publish('a')
     expect(client.take()).toEqual([])
+    expect(stage.broker.figures().channels).toBe(0)
   })
 
   test('withdrawn at the next wish ends reading and writing without ending the connection', () => {

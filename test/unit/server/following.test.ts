@@ -106,6 +106,24 @@ describe('a page', () => {
     expect(client.take()).toMatchObject([{ type: 'page', request: 6, from: 2 }])
   })
 
+  test('leaves with three others at most in one tick, and then the next', () => {
+    const client = stageWith(0).connect()
+    const names = Array.from({ length: 10 }, (_, i) => `c${i}`)
+    const epochs = names.map((channel, i) => {
+      const [attached] = client.attach(channel, i)
+      return attached?.type === 'attached' ? attached.top.epoch : ''
+    })
+    const before = client.messages.length
+    client.say(
+      ...names.map((channel, i) => {
+        const position = { epoch: epochs[i] ?? '', offset: 0 }
+        return { type: 'fetch', channel, request: i, position, count: 1 } as const
+      }),
+    )
+    const counts = client.messages.slice(before).map((text) => (JSON.parse(text) as unknown[]).length)
+    expect(counts).toEqual([4, 4, 2])
+  })
+
   test('waits while too much is unsent, and leaves when the socket has drained', () => {
     const stage = stageWith(3)
     const client = stage.connect()

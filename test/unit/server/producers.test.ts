@@ -19,6 +19,8 @@ describe('one producer', () => {
     expect([old.end, young.end]).toEqual(['4409 replaced', undefined])
     expect(young.takeTypes()).toEqual(['welcome'])
     expect(stage.broker.figures().connections).toBe(1)
+    expect(join(stage, 'p', 3).end).toBeUndefined()
+    expect(young.end).toBe('4409 replaced')
   })
 
   test.each([

@@ -91,9 +91,12 @@ describe('a publish', () => {
     const text = `[${Array(60).fill('1E20').join(',')}]`
     client.write(`{"type":"pub","channel":"a","sequence":1,"id":"m1","name":"n","data":${text}}`)
     client.publish('a', 2, 'x'.repeat(600))
+    // With its sender and its place it would be more than a message holds.
+    client.publish('a', 3, 'x'.repeat(900))
     expect(answers(client)).toMatchObject([
       { type: 'nack', sequence: 1, code: 'too-large' },
       { type: 'ack', sequence: 2 },
+      { type: 'nack', sequence: 3, code: 'too-large' },
     ])
   })
 

@@ -30,6 +30,43 @@ describe('a store that takes its time', () => {
     expect(client.takeOffsets()).toEqual([6])
   })
 
+  test('does not repeat what was stored before the question and told after it', () => {
+    const { stage, store } = slowStage(3)
+    const client = stage.connect()
+    store.isSlow = true
+    stage.broker.publish({ channel: 'a', name: 'n', data: 4 }, () => {})
+    store.isSlow = false
+    expect(subscribe(client)).toMatchObject([{ mode: 'live', top: at(4) }])
+    store.answer()
+    stage.environment.settle()
+    expect(client.take()).toEqual([])
+    stage.publish('a')
+    expect(client.takeOffsets()).toEqual([5])
+  })
+
+  test('answers the newer of two fetches, and drops the older', () => {
+    const { stage, store } = slowStage(3)
+    const client = stage.connect()
+    subscribe(client, at(0))
+    store.isSlow = true
+    fetchAfter(client, 0, 1, 5)
+    fetchAfter(client, 1, 1, 6)
+    for (; store.waitingCount > 0; stage.environment.settle()) store.answer()
+    expect(client.take()).toMatchObject([{ type: 'page', request: 6, from: 2 }])
+  })
+
+  test('lists in a pong what is attached when it leaves', () => {
+    const { stage, store } = slowStage(1)
+    const client = stage.attach('a')
+    client.attach('b', 2)
+    store.isSlow = true
+    client.say({ type: 'ping', n: 1 })
+    client.say({ type: 'unsub', channel: 'a', request: 3 })
+    store.answer()
+    stage.environment.settle()
+    expect(client.take()).toMatchObject([{ type: 'pong', tops: [{ channel: 'b' }] }])
+  })
+
   test('says catching up when more was stored than the node has in hand', () => {
     const { stage, store } = slowStage(3)
     const client = stage.connect()

@@ -183,6 +183,29 @@ describe('authentication', () => {
     expect(stage.broker.figures().connections).toBe(0)
   })
 
+  test('that is answered when the client has left lets nobody in', () => {
+    const stage = new Stage()
+    let answer = () => {}
+    const client = stage.open({ authenticate: (_, done) => (answer = () => done({ answer: alice })) })
+    client.hello('p')
+    client.leave()
+    answer()
+    const again = stage.open({ authenticate: (_, done) => done({ answer: alice }) })
+    again.hello('p')
+    expect([again.end, client.frames]).toEqual([undefined, []])
+  })
+
+  test('that took its time leaves a heartbeat that does not', () => {
+    const stage = new Stage({ options: { heartbeatMs: 1_000 } })
+    let answer = () => {}
+    const client = stage.open({ authenticate: (_, done) => (answer = () => done({ answer: alice })) })
+    client.hello('p')
+    stage.environment.advance(4_000)
+    answer()
+    stage.environment.advance(1_100)
+    expect(client.takeTypes()).toEqual(['welcome', 'ping'])
+  })
+
   test('for a limited time announces it and closes 4401 when it is over', () => {
     const stage = new Stage()
     const user = { ...alice, expiresAtMs: START_MS + 90_000 }
@@ -376,10 +399,21 @@ describe('the end', () => {
     const stage = new Stage()
     const gone = stage.attach('a')
     const stays = stage.attach('a')
+    stage.broker.publish({ channel: 'a', name: 'n', data: 1 }, () => {})
     gone.leave()
+    expect(stays.takeOffsets()).toEqual([1])
     stage.publish('a')
     expect(gone.take()).toEqual([])
-    expect(stays.takeOffsets()).toEqual([1])
+    expect(stays.takeOffsets()).toEqual([2])
+  })
+
+  test('takes back what would have run at the end of the tick', () => {
+    const stage = new Stage()
+    const client = stage.attach('a')
+    stage.broker.publish({ channel: 'a', name: 'n', data: 1 }, () => {})
+    expect(stage.environment.soonCount).toBe(1)
+    client.leave()
+    expect(stage.environment.soonCount).toBe(0)
   })
 })
 

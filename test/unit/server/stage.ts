@@ -59,6 +59,10 @@ export class VirtualEnvironment implements ServerEnvironment {
     }
   }
 
+  get soonCount(): number {
+    return this.#soon.length
+  }
+
   get timerCount(): number {
     return this.#timers.length
   }
