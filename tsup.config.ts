@@ -6,6 +6,10 @@
 
 import { existsSync } from 'node:fs'
 import { defineConfig } from 'tsup'
+import { MANGLING } from './scripts/internal-names.ts'
+
+/** What the inside calls its properties is nobody's business, and costs every page. */
+const shortenInternals = (options: object) => void Object.assign(options, MANGLING)
 
 export default defineConfig([
   {
@@ -25,6 +29,7 @@ export default defineConfig([
     silent: true,
     target: 'es2022',
     platform: 'browser',
+    esbuildOptions: shortenInternals,
   },
   {
     name: 'script tag',
@@ -39,5 +44,6 @@ export default defineConfig([
     silent: true,
     target: 'es2022',
     platform: 'browser',
+    esbuildOptions: shortenInternals,
   },
 ])

@@ -43,7 +43,11 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
 }
 
 /** The emitter that `map` has under `key`, made when first asked for. */
-export function emitterOf<Key, Events>(map: Map<Key, Emitter<Events>>, key: Key, reportError: (error: unknown) => void): Emitter<Events> {
+export function emitterOf<Key, Events>(
+  map: Map<Key, Emitter<Events>>,
+  key: Key,
+  reportError: (error: unknown) => void,
+): Emitter<Events> {
   let emitter = map.get(key)
   if (!emitter) map.set(key, (emitter = createEmitter<Events>(reportError)))
   return emitter

@@ -27,7 +27,16 @@ import {
   watchDrain,
   welcomed,
 } from './session/connecting.ts'
-import { ANSWER_MS, channelRecord, complain, type Core, createCore, sends, sweepAt, type Violation } from './session/core.ts'
+import {
+  ANSWER_MS,
+  channelRecord,
+  complain,
+  type Core,
+  createCore,
+  sends,
+  sweepAt,
+  type Violation,
+} from './session/core.ts'
 import { abort, acked, giveUp, nacked, publish, pump } from './session/publishing.ts'
 import { attached, behind, event, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
@@ -178,7 +187,15 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
   const record = channelRecord(core, channel)
   const { status, inbox, pending, lastError } = record
   // Freshness is not known yet: nobody asks for it.
-  record.snapshot ??= { status, fresh: null, syncedAtMs: null, position: inbox.position, pending, invalid: 0, lastError }
+  record.snapshot ??= {
+    status,
+    fresh: null,
+    syncedAtMs: null,
+    position: inbox.position,
+    pending,
+    invalid: 0,
+    lastError,
+  }
   return record.snapshot
 }
 

@@ -7,7 +7,7 @@
 //   everything after it may depend on it.
 // - `data` is encoded once, at the call that sent it; later it is text that is put in its place.
 
-import type { ClientFrame, PubFrame } from './frames.ts'
+import type { ClientFrame, Position, PubFrame, SubFrame } from './frames.ts'
 import { MAX_BATCH_BYTES, utf8Bytes } from './content.ts'
 import type { FrameReader } from './guards.ts'
 
@@ -51,8 +51,12 @@ export interface EncodedPubFrame extends Omit<PubFrame, 'data' | 'base'> {
   readonly base: PubFrame['base'] | undefined
   readonly dataText: string
 }
+/** A `sub` whose position may be left out. */
+export interface OutgoingSubFrame extends Omit<SubFrame, 'position'> {
+  readonly position: Position | undefined
+}
 /** What a client hands to the codec. */
-export type OutgoingFrame = Exclude<ClientFrame, PubFrame> | EncodedPubFrame
+export type OutgoingFrame = Exclude<ClientFrame, PubFrame | SubFrame> | EncodedPubFrame | OutgoingSubFrame
 
 /** A frame as text, with its size: counted once, however many connections it goes to. */
 export interface EncodedFrame {

@@ -35,7 +35,7 @@ export interface SubFrame {
   readonly channel: string
   readonly request: number
   readonly want: readonly Grant[]
-  readonly position?: Position | undefined
+  readonly position?: Position
   readonly reset?: boolean
   readonly settledBelow?: number
 }

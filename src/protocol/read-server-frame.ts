@@ -19,9 +19,7 @@ import {
 } from './guards.ts'
 
 /** What a server of level 1 says: without the records of producers that level 2 keeps. */
-export type KnownServerFrame =
-  | Exclude<ServerFrame, { type: 'detached' | 'attached' }>
-  | Omit<AttachedFrame, 'producer'>
+export type KnownServerFrame = Exclude<ServerFrame, { type: 'detached' | 'attached' }> | Omit<AttachedFrame, 'producer'>
 
 /** Data deeper than the limit was never accepted by a sound server; a handler that walks it could exhaust the stack. */
 const isData = (value: unknown): value is unknown => value !== undefined && isShallow(value)

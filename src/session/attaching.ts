@@ -8,7 +8,17 @@
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, Grant } from '../protocol/frames.ts'
-import { type ChannelRecord, channelRecord, complain, type Core, send, sends, sweepAt, touch, UNATTACHED } from './core.ts'
+import {
+  type ChannelRecord,
+  channelRecord,
+  complain,
+  type Core,
+  send,
+  sends,
+  sweepAt,
+  touch,
+  UNATTACHED,
+} from './core.ts'
 import { refuseWaiting } from './publishing.ts'
 
 interface Named {
@@ -57,7 +67,14 @@ export function attach(core: Core, record: ChannelRecord): void {
     if (!sends(core)) return
     const next = ++core.request
     // What was granted before holds until the answer: publishes go on meanwhile.
-    record.attachment = { ...UNATTACHED, request: next, wanted: want, askedAtMs: awakeMs, granted, epoch: attachment.epoch }
+    record.attachment = {
+      ...UNATTACHED,
+      request: next,
+      wanted: want,
+      askedAtMs: awakeMs,
+      granted,
+      epoch: attachment.epoch,
+    }
     const position = (reads && inbox.position) || undefined
     send(core, { type: 'sub', channel: name, request: next, want, position })
   }

@@ -13,7 +13,13 @@ import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
 import type { Input } from '../effects.ts'
 import { type Cause, causeOf, type ErrorCode, isRealtimeError, RealtimeError } from '../errors.ts'
-import { CLOSE_ABANDONED, CLOSE_BAD_FRAME, type ClosePolicy, closeMeaning, retryAfterMs } from '../protocol/close-codes.ts'
+import {
+  CLOSE_ABANDONED,
+  CLOSE_BAD_FRAME,
+  type ClosePolicy,
+  closeMeaning,
+  retryAfterMs,
+} from '../protocol/close-codes.ts'
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import { attach, detachAll } from './attaching.ts'
@@ -48,7 +54,11 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if (!to.accepts) giveUp(core, core.outbox.pick(Boolean), 'closed')
     if ((from.sends && !to.sends) || !to.accepts) {
-      giveUp(core, core.outbox.pick(({ sequence }) => sequence > 0), 'connection-lost')
+      giveUp(
+        core,
+        core.outbox.pick(({ sequence }) => sequence > 0),
+        'connection-lost',
+      )
       core.outbox.forgetUnanswered()
       detachAll(core)
     }
@@ -82,7 +92,8 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     const { attempt, connection, outageAtMs, retryAfterMs } = core
     const delayMs = backoffDelayMs(settings.backoff, attempt, now.elapsedMs - outageAtMs, retryAfterMs, core.random())
     core.timerAtMs = now.elapsedMs + delayMs
-    if (attempt >= settings.backoff.maxAttempts) trigger(core, 'rejected', { ...connection.cause, ...causeOf('gave-up') })
+    if (attempt >= settings.backoff.maxAttempts)
+      trigger(core, 'rejected', { ...connection.cause, ...causeOf('gave-up') })
   } else if (phase === 'closed') core.effects.push({ type: 'closed' })
 }
 

@@ -41,7 +41,8 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
   const { outbox, limits, now, channels } = core
-  const isReady = ({ sequence, channel }: Entry) => !sequence && channels.get(channel)?.attachment.granted.includes('write')
+  const isReady = ({ sequence, channel }: Entry) =>
+    !sequence && channels.get(channel)?.attachment.granted.includes('write')
   if (!limits) return
   for (const entry of outbox.pick(isReady)) {
     const { bytes } = entry

@@ -5,7 +5,15 @@
 //   moves the position: what is pushed meanwhile comes again, in the page or after it.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { AttachedFrame, BehindFrame, EventFrame, LogEvent, PageFrame, Position, ResetFrame } from '../protocol/frames.ts'
+import type {
+  AttachedFrame,
+  BehindFrame,
+  EventFrame,
+  LogEvent,
+  PageFrame,
+  Position,
+  ResetFrame,
+} from '../protocol/frames.ts'
 import { answering, deny } from './attaching.ts'
 import { type ChannelRecord, type Core, send, touch, type Violation } from './core.ts'
 
@@ -85,7 +93,13 @@ function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up')
   if (status === 'live' || attachment.fetch || !inbox.position || !core.limits) return
   attachment.fetch = ++core.request
   attachment.fetchedAtMs = core.now.awakeMs
-  send(core, { type: 'fetch', channel, request: attachment.fetch, position: inbox.position, count: core.limits.pageCount })
+  send(core, {
+    type: 'fetch',
+    channel,
+    request: attachment.fetch,
+    position: inbox.position,
+    count: core.limits.pageCount,
+  })
 }
 
 function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
