@@ -38,11 +38,7 @@ export function aWelcome(change: object = {}): Extract<ServerFrame, { type: 'wel
   }
 }
 
-export function anEvent(
-  channel: string,
-  offset: number,
-  change: object = {},
-): Extract<ServerFrame, { type: 'event' }> {
+export function anEvent(channel: string, offset: number, change: object = {}): Extract<ServerFrame, { type: 'event' }> {
   return { type: 'event', channel, offset, id: `id-${offset}`, name: 'm', data: offset, storedAtMs: 1, ...change }
 }
 
@@ -54,7 +50,8 @@ export function anEntry(offset: number, change: object = {}): object {
 export class FakeServer {
   readonly connections: FakeConnection[] = []
   answers: Answers
-  readonly #tops = new Map<string, number>()
+  /** Per channel: the entry of offset 1, of 2, and so on. */
+  readonly #logs = new Map<string, object[]>()
 
   constructor(network: Network, answers: Answers) {
     this.answers = answers
@@ -75,14 +72,25 @@ export class FakeServer {
   }
 
   topOf(channel: string): number {
-    return this.#tops.get(channel) ?? 0
+    return this.#logOf(channel).length
   }
 
-  /** The next offset of a channel, taken. */
-  grow(channel: string): number {
-    const top = this.topOf(channel) + 1
-    this.#tops.set(channel, top)
-    return top
+  /** Stores a message; answers its offset. */
+  grow(channel: string, change: object = {}): number {
+    const offset = this.topOf(channel) + 1
+    this.#logOf(channel).push(anEntry(offset, change))
+    return offset
+  }
+
+  /** What is stored after an offset. */
+  after(channel: string, offset: number): readonly object[] {
+    return this.#logOf(channel).slice(offset)
+  }
+
+  #logOf(channel: string): object[] {
+    let log = this.#logs.get(channel)
+    if (!log) this.#logs.set(channel, (log = []))
+    return log
   }
 }
 
@@ -109,7 +117,7 @@ export class FakeConnection {
 
   /** The newest number by which the client has asked for a channel. */
   requestOf(channel: string): number {
-    return this.framesOf('sub').findLast((frame) => frame.channel === channel)?.request ?? 0
+    return this.#subOf(channel)?.request ?? 0
   }
 
   /** Says each frame in a message of its own. */
@@ -132,7 +140,7 @@ export class FakeConnection {
 
   /** Stores a message and pushes it. */
   event(channel: string, change: object = {}): void {
-    this.say(anEvent(channel, this.#server.grow(channel), change))
+    this.say(anEvent(channel, this.#server.grow(channel, change), change))
   }
 
   received(text: string): void {
@@ -151,34 +159,36 @@ export class FakeConnection {
       case 'hello':
         return [aWelcome()]
       case 'sub':
-        return [anAttached(frame.channel, frame.request, frame.want, this.#server.topOf(frame.channel))]
+        return [this.#attached(frame)]
       case 'pub': {
-        const { channel, sequence } = frame
-        return [{ type: 'ack', channel, sequence, offset: this.#server.grow(channel) }]
+        const { channel, sequence, id, name, data } = frame
+        const offset = this.#server.grow(channel, { id, name, data })
+        const ack = { type: 'ack', channel, sequence, offset }
+        return this.#subOf(channel)?.want.includes('read') ? [ack, anEvent(channel, offset, { id, name, data })] : [ack]
       }
       case 'fetch': {
         const { channel, request, position } = frame
-        const top = this.#server.topOf(channel)
-        const events = Array.from({ length: Math.max(0, top - position.offset) }, (_, i) =>
-          anEntry(position.offset + 1 + i),
-        )
-        return [
-          {
-            type: 'page',
-            channel,
-            request,
-            from: position.offset + 1,
-            events,
-            more: false,
-            top: { epoch: EPOCH, offset: top },
-          },
-        ]
+        const top = { epoch: EPOCH, offset: this.#server.topOf(channel) }
+        const events = this.#server.after(channel, position.offset)
+        return [{ type: 'page', channel, request, from: position.offset + 1, events, more: false, top }]
       }
       case 'ping':
         return [{ type: 'pong', n: frame.n, tops: [] }]
       default:
         return []
     }
+  }
+
+  #subOf(channel: string): FrameOf<'sub'> | undefined {
+    return this.framesOf('sub')
+      .filter((sub) => sub.channel === channel)
+      .at(-1)
+  }
+
+  #attached({ channel, request, want, position }: FrameOf<'sub'>): object {
+    const top = this.#server.topOf(channel)
+    const mode = position && position.offset < top ? 'catching-up' : 'live'
+    return anAttached(channel, request, want, top, { mode })
   }
 }
 
