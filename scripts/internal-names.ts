@@ -6,6 +6,7 @@
 // - The short names are given here, not by the bundler: every file of every format must agree on them.
 
 const NAMES = [
+  'answerMs',
   'answered',
   'askedAtMs',
   'attachment',
@@ -31,6 +32,7 @@ const NAMES = [
   'isAwaited',
   'liveAtMs',
   'outageAtMs',
+  'outgoingBytes',
   'phase',
   'pingedAtMs',
   'readUntilMs',

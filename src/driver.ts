@@ -66,16 +66,20 @@ export function createDriver(
 
   /** Moves the clocks on. Where more time has passed than a page that could run lets pass, that is a hint. */
   function readClocks(): void {
-    const passedMs = Math.max(0, -monotonicMs + (monotonicMs = environment.monotonicNow()))
-    const allMs = Math.max(passedMs, -wallMs + (wallMs = environment.wallNow()))
-    const expectedMs = armedAtMs - monotonicMs + passedMs + GAP_MS
+    const monotonic = environment.monotonicNow()
+    const wall = environment.wallNow()
+    const passedMs = Math.max(0, monotonic - monotonicMs)
+    const allMs = Math.max(passedMs, wall - wallMs)
+    const expectedMs = armedAtMs - monotonicMs + GAP_MS
+    monotonicMs = monotonic
+    wallMs = wall
     awakeMs += Math.min(passedMs, Math.max(0, expectedMs))
     elapsedMs += allMs
     if (allMs > expectedMs) inputs.unshift({ type: 'hint', hint: 'gap' })
   }
 
   function now(): Now {
-    return { awakeMs, elapsedMs, wallMs, bufferedBytes: socket ? socket.bufferedBytes() + outgoingBytes : 0 }
+    return { awakeMs, elapsedMs, wallMs, outgoingBytes, bufferedBytes: socket?.bufferedBytes() ?? 0 }
   }
 
   function feed(input: Input, isLocal = false): void {

@@ -20,6 +20,8 @@ export interface Now {
   readonly elapsedMs: number
   /** Unix time, for display alone. */
   readonly wallMs: number
+  /** Bytes that leave at the end of this tick. */
+  readonly outgoingBytes: number
   /** Bytes handed to the socket that have not left yet. */
   readonly bufferedBytes: number
 }

@@ -201,7 +201,7 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
 
 function dueInMs(core: Core): number {
   const { outbox, now, sweepAtMs, closeDueAtMs, stepBytes } = core
-  const polls = sends(core) && now.bufferedBytes + stepBytes > 0
+  const polls = sends(core) && now.bufferedBytes + now.outgoingBytes + stepBytes > 0
   const dueAtMs = Math.min(outbox.dueAtMs(), sweepAtMs, closeDueAtMs, polls ? now.awakeMs + DRAIN_POLL_MS : Infinity)
   return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - now.awakeMs))
 }

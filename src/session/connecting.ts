@@ -87,13 +87,14 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
     core.pingedAtMs = now.awakeMs
+    core.answerMs = answerMs
     send(core, { type: 'ping', n: ++core.pings })
   } else if (phase === 'waiting') {
     const { attempt, connection, outageAtMs, retryAfterMs } = core
     const delayMs = backoffDelayMs(settings.backoff, attempt, now.elapsedMs - outageAtMs, retryAfterMs, core.random())
     core.timerAtMs = now.elapsedMs + delayMs
     if (attempt >= settings.backoff.maxAttempts)
-      trigger(core, 'rejected', { ...connection.cause, ...causeOf('gave-up') })
+      trigger(core, 'rejected', causeOf('gave-up', connection.cause?.closeCode))
   } else if (phase === 'closed') core.effects.push({ type: 'closed' })
 }
 
@@ -160,8 +161,9 @@ export function welcomed(core: Core, { version, limits, heartbeat }: WelcomeFram
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
   core.limits = limits
-  const intervalMs = Math.min(core.settings.heartbeat.intervalMs, heartbeat.intervalMs)
-  core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, intervalMs)
+  const { intervalMs } = core.settings.heartbeat
+  // Who never wants to ask is not made to by the server.
+  core.heartbeatMs = intervalMs < Infinity ? Math.max(MIN_HEARTBEAT_MS, Math.min(intervalMs, heartbeat.intervalMs)) : intervalMs
   core.pingedAtMs = core.now.awakeMs
   core.undrainedBytes = 0
   trigger(core, 'welcomed')
@@ -225,8 +227,8 @@ export function ponged(core: Core, { n }: PongFrame): void {
 export function probe(core: Core): void {
   trigger(core, 'nudge')
   if (core.connection.phase !== 'probing') return
-  const probeMs = Math.min(core.settings.heartbeat.timeoutMs, Math.max(MIN_PROBE_MS, 4 * core.roundTripMs))
-  core.timerAtMs = Math.min(core.timerAtMs, core.now.awakeMs + probeMs)
+  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.roundTripMs))
+  core.timerAtMs = Math.min(core.timerAtMs, core.now.awakeMs + core.answerMs)
 }
 
 /** The platform says something about the page or the network. */
@@ -252,6 +254,6 @@ export function watchDrain(core: Core): void {
   if (undrainedBytes === 0 || now.bufferedBytes < undrainedBytes) {
     core.drainedAtMs = now.awakeMs
     // The answer to a ping is due once what was queued before it has left.
-    if (undrainedBytes > 0 && core.connection.phase === 'probing') core.timerAtMs = now.awakeMs + timeoutMs
+    if (undrainedBytes > 0 && core.connection.phase === 'probing') core.timerAtMs = now.awakeMs + core.answerMs
   } else if (now.awakeMs - drainedAtMs >= timeoutMs) lose(core, causeOf('connection-lost'))
 }

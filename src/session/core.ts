@@ -111,10 +111,12 @@ export interface Core {
   pings: number
   pingedAtMs: number
   roundTripMs: number
+  /** How long its answer may take, in milliseconds. */
+  answerMs: number
   heartbeatMs: number
   /** What the server bounds. Nothing is sent before it has said so. */
   limits: Limits | undefined
-  /** Bytes sent in this step, which the socket's buffer does not show yet. */
+  /** Bytes of publishes sent in this step, which no other count shows yet. */
   stepBytes: number
   /** What waited in the socket at the last look, and when some of it last left; awake time. */
   undrainedBytes: number
@@ -133,7 +135,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     channels: new Map(),
     counters: { connects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
-    now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, bufferedBytes: 0 },
+    now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, outgoingBytes: 0, bufferedBytes: 0 },
     connection: IDLE,
     snapshot: {
       status: 'idle',
@@ -161,6 +163,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     pings: 0,
     pingedAtMs: 0,
     roundTripMs: 0,
+    answerMs: 0,
     heartbeatMs: 0,
     limits: undefined,
     stepBytes: 0,

@@ -47,7 +47,7 @@ export function pump(core: Core): void {
   for (const entry of outbox.pick(isReady)) {
     const { bytes } = entry
     if (bytes > limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (now.bufferedBytes + core.stepBytes < MAX_UNDRAINED_BYTES && outbox.take(entry, limits, now.awakeMs)) {
+    else if (now.bufferedBytes + now.outgoingBytes + core.stepBytes < MAX_UNDRAINED_BYTES && outbox.take(entry, limits, now.awakeMs)) {
       send(core, pubFrame(entry, entry.sequence))
       core.stepBytes += bytes
     } else return

@@ -10,19 +10,10 @@ import type { Input, Message, Receipt, Reset } from '../../src/effects.ts'
 import { RealtimeError } from '../../src/errors.ts'
 import { type ClientOptions, parseOptions } from '../../src/options.ts'
 import { createSession, type Session } from '../../src/session.ts'
-import type { Checker } from './checkers/checker.ts'
+import type { Checker, Published, Watched } from './checkers/checker.ts'
 import type { Trace } from './trace.ts'
 
-/** A publish as the application remembers it. */
-export interface Published {
-  readonly id: string
-  readonly channel: string
-  /** Its place among this client's publishes to that channel, from 0. */
-  readonly order: number
-  result: Receipt | RealtimeError | undefined
-}
-
-export class SimClient {
+export class SimClient implements Watched {
   readonly name: string
   readonly page: Page
   readonly session: Session

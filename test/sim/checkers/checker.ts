@@ -2,19 +2,37 @@
 
 import type { Message, Receipt, Reset } from '../../../src/effects.ts'
 import type { RealtimeError } from '../../../src/errors.ts'
-import type { Published, SimClient } from '../sim-client.ts'
+import type { Session } from '../../../src/session.ts'
+
+/** A publish as the application remembers it. */
+export interface Published {
+  readonly id: string
+  readonly channel: string
+  /** Its place among this client's publishes to that channel, from 0. */
+  readonly order: number
+  result: Receipt | RealtimeError | undefined
+}
+
+/** A client as the checkers see it. */
+export interface Watched {
+  readonly name: string
+  readonly session: Session
+  readonly publishes: ReadonlyMap<string, Published>
+  /** How many handlers read each channel. */
+  readonly subscribed: ReadonlyMap<string, number>
+}
 
 /** Throws where its invariant does not hold. */
 export interface Checker {
-  received?(client: SimClient, channel: string, message: Message): void
-  reset?(client: SimClient, channel: string, reset: Reset): void
-  settled?(client: SimClient, published: Published | undefined, result: Receipt | RealtimeError): void
+  received?(client: Watched, channel: string, message: Message): void
+  reset?(client: Watched, channel: string, reset: Reset): void
+  settled?(client: Watched, published: Published | undefined, result: Receipt | RealtimeError): void
   /** After every step of a client's session. */
-  stepped?(client: SimClient): void
+  stepped?(client: Watched): void
   /** After every event of the world. */
-  step?(clients: readonly SimClient[]): void
+  step?(clients: readonly Watched[]): void
   /** At the end, when all faults are over and the world has had its time. */
-  finished?(clients: readonly SimClient[]): void
+  finished?(clients: readonly Watched[]): void
 }
 
 /** Fails the run. */

@@ -1,12 +1,11 @@
 // G9: between two resets a handler sees strictly consecutive offsets of the log, as they were stored.
 
 import type { Oracle } from '../oracle.ts'
-import type { SimClient } from '../sim-client.ts'
-import { type Checker, violation } from './checker.ts'
+import { type Checker, violation, type Watched } from './checker.ts'
 
 export function order(oracle: Oracle): Checker {
-  const seen = new WeakMap<SimClient, Map<string, { epoch: string; offset: number }>>()
-  const of = (client: SimClient) => {
+  const seen = new WeakMap<Watched, Map<string, { epoch: string; offset: number }>>()
+  const of = (client: Watched) => {
     let positions = seen.get(client)
     if (!positions) seen.set(client, (positions = new Map()))
     return positions
