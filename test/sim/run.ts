@@ -13,7 +13,7 @@ import { converges } from './checkers/converges.ts'
 import { order } from './checkers/order.ts'
 import { publishes } from './checkers/publishes.ts'
 import { createOracle, type Oracle } from './oracle.ts'
-import { SimClient } from './sim-client.ts'
+import { type Sabotage, SimClient } from './sim-client.ts'
 import { Trace } from './trace.ts'
 
 const CHANNELS = ['alpha', 'beta', 'constructor']
@@ -29,24 +29,30 @@ export interface Run {
   readonly clients: readonly SimClient[]
 }
 
+const SOUND: Sabotage = (session) => session
+
 /** Builds a world with clients in it, watched by every checker. */
 export function createRun(
   seed: number,
   clientCount: number,
   options: Partial<ClientOptions>,
   world: WorldOptions = {},
+  sabotage = SOUND,
 ): Run & { checkers: Checker[] } {
   const oracle = createOracle()
   const built = createWorld({ seed, wrapStore: oracle.wrapStore, ...world })
   const trace = new Trace()
   const checkers = [order(oracle), publishes(oracle), bounds(built, OUTBOX), converges(oracle)]
-  const clients = Array.from({ length: clientCount }, (_, i) => new SimClient(built, `c${i}`, options, checkers, trace))
+  const clients = Array.from(
+    { length: clientCount },
+    (_, i) => new SimClient(built, `c${i}`, options, checkers, trace, sabotage),
+  )
   return { world: built, oracle, trace, clients, checkers }
 }
 
 /** Runs one seed to its end; throws with the seed, the command to replay it and the last steps. */
-export function runSeed(seed: number): Run {
-  const run = createSeededRun(seed)
+export function runSeed(seed: number, sabotage = SOUND): Run {
+  const run = createSeededRun(seed, sabotage)
   try {
     storm(run)
     heal(run)
@@ -61,7 +67,7 @@ export function runSeed(seed: number): Run {
 
 type SeededRun = ReturnType<typeof createRun>
 
-function createSeededRun(seed: number): SeededRun {
+function createSeededRun(seed: number, sabotage: Sabotage): SeededRun {
   const swarm = createWorld({ seed }).random.split('swarm')
   const options: Partial<ClientOptions> = {
     heartbeat: { intervalMs: swarm.pick([1_000, 5_000, 25_000]), timeoutMs: swarm.pick([2_000, 10_000]) },
@@ -73,7 +79,7 @@ function createSeededRun(seed: number): SeededRun {
     outbox: OUTBOX,
     publish: { timeoutMs: swarm.pick([5_000, 60_000, Infinity]) },
   }
-  return createRun(seed, swarm.between(1, 4), options, {
+  const world: WorldOptions = {
     faults: {
       minDelayMs: 1,
       maxDelayMs: swarm.pick([5, 50, 1_000]),
@@ -82,7 +88,8 @@ function createSeededRun(seed: number): SeededRun {
       lateChance: swarm.pick([0, 0.5]),
     },
     server: { heartbeatMs: swarm.pick([2_000, 25_000]) },
-  })
+  }
+  return createRun(seed, swarm.between(1, 4), options, world, sabotage)
 }
 
 function storm({ world, clients, checkers, trace }: SeededRun): void {

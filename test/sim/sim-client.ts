@@ -13,6 +13,9 @@ import { createSession, type Session } from '../../src/session.ts'
 import type { Checker, Published, Watched } from './checkers/checker.ts'
 import type { Trace } from './trace.ts'
 
+/** Breaks a rule of the session on purpose, to see that a checker notices. */
+export type Sabotage = (session: Session) => Session
+
 export class SimClient implements Watched {
   readonly name: string
   readonly page: Page
@@ -24,13 +27,20 @@ export class SimClient implements Watched {
   readonly #lastDelivered = new Map<string, number>()
   #orders = new Map<string, number>()
 
-  constructor(world: World, name: string, options: Partial<ClientOptions>, checkers: readonly Checker[], trace: Trace) {
+  constructor(
+    world: World,
+    name: string,
+    options: Partial<ClientOptions>,
+    checkers: readonly Checker[],
+    trace: Trace,
+    sabotage: Sabotage,
+  ) {
     this.name = name
     this.page = world.createPage(name)
     this.#checkers = checkers
     const settings = parseOptions(options)
     const { environment } = this.page
-    const session = createSession(settings, environment.random, environment.createId)
+    const session = sabotage(createSession(settings, environment.random, environment.createId))
     this.session = {
       ...session,
       step: (input, now) => {
