@@ -157,22 +157,32 @@ const wrong = fc.oneof(
   fc.constantFrom(...CLIENT_TYPES, ...SERVER_TYPES),
   fc.jsonValue() as fc.Arbitrary<Json>,
 )
-/** One way to spoil: at which of all places, counted round and round, and what to put there; `undefined` takes it away. */
-const spoiling = fc.record({ at: fc.nat({ max: 999 }), put: fc.option(wrong, { nil: undefined, freq: 3 }) })
+const wrongNumber = fc.constantFrom(-1, -0.5, -0, 0, 0.5, 1, 2 ** 53 - 1, 2 ** 53, 1e300, Infinity)
+/**
+ * One way to spoil: at which of all places, counted round and round, and what to put there; `undefined` takes it away.
+ * A number is often replaced by another number: what makes one wrong is easily missed.
+ */
+const spoiling = fc.record({
+  at: fc.nat({ max: 999 }),
+  put: fc.option(wrong, { nil: undefined, freq: 3 }),
+  number: fc.option(wrongNumber, { nil: undefined, freq: 1 }),
+})
+type Spoiling = typeof spoiling extends fc.Arbitrary<infer T> ? T : never
 
 /** Frames of which one to three fields, however deep inside, are gone or hold something else. */
 export function spoilt(frames: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> {
   return fc
     .tuple(frames, fc.array(spoiling, { minLength: 1, maxLength: 3 }))
-    .map(([frame, spoilings]) => spoilings.reduce((value, { at, put }) => spoil(value, at, put), frame as Json))
+    .map(([frame, spoilings]) => spoilings.reduce(spoil, frame as Json))
 }
 
-function spoil(frame: Json, at: number, put: Json | undefined): Json {
+function spoil(frame: Json, { at, put: anything, number }: Spoiling): Json {
   const copy = structuredClone(frame)
   const places = placesIn(copy)
   const place = places[at % places.length]
-  if (!place) return put ?? null
+  if (!place) return anything ?? null
   const [holder, field] = place
+  const put = typeof holder[field] === 'number' ? (number ?? anything) : anything
   if (put !== undefined) holder[field] = put
   else if (Array.isArray(holder)) holder.splice(Number(field), 1)
   else delete holder[field]

@@ -39,14 +39,14 @@ const DIRECTIONS: readonly Direction[] = [
   },
 ]
 
-const numRuns = process.env['LONG'] ? 500_000 : 5_000
+const numRuns = process.env['LONG'] ? 1_000_000 : 20_000
 const strangeFields = fc.dictionary(
   fc.string().map((name) => `x-${name}`),
   fc.jsonValue(),
 )
 
 describe.each(DIRECTIONS)('guards and schemas of what $peer sends', ({ types, frames, read, schema, schemaOf }) => {
-  test.prop([frames], { numRuns })('accept every well-formed frame and leave it as it is', (frame) => {
+  test.prop([frames], { numRuns: 2_000 })('accept every well-formed frame and leave it as it is', (frame) => {
     expect(schema.parse(frame)).toEqual(frame)
     expect(schemaOf(frame.type)?.parse(frame)).toEqual(frame)
     if (!isOfLevel2(frame)) expect(read(frame)).toBe(frame)
@@ -60,7 +60,7 @@ describe.each(DIRECTIONS)('guards and schemas of what $peer sends', ({ types, fr
 
   test.prop([spoilt(frames)], { numRuns })('agree about frames that were spoilt', agree)
 
-  test.prop([anyJson], { numRuns })('agree about any other value', agree)
+  test.prop([anyJson], { numRuns: 5_000 })('agree about any other value', agree)
 
   function agree(given: unknown): void {
     const value = withoutRecords(given)
