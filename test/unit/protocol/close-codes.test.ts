@@ -47,6 +47,10 @@ describe('closeMeaning', () => {
     expect(closeMeaning(codes.CLOSE_FORBIDDEN, { [codes.CLOSE_FORBIDDEN]: 'retry' })).toMatchObject({ policy: 'retry' })
   })
 
+  test('asks for new credentials where the application says so, whatever the code is otherwise', () => {
+    expect(closeMeaning(4001, { 4001: 'reauthorize' })).toEqual({ policy: 'reauthorize', code: 'unauthorized' })
+  })
+
   test('leaves the codes alone that the application does not list', () => {
     expect(closeMeaning(codes.CLOSE_FORBIDDEN, { 4001: 'retry' })).toEqual({ policy: 'stop', code: 'forbidden' })
   })

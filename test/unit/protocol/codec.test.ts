@@ -42,7 +42,15 @@ describe('encodeFrame and decodeMessage', () => {
   })
 
   test('put the data of a publish in its place, whatever its text looks like', () => {
-    const { text } = encodeFrame({ type: 'pub', channel: 'a', sequence: 1, id: 'i', name: 'n', dataText: '"}$&\\""' })
+    const { text } = encodeFrame({
+      type: 'pub',
+      channel: 'a',
+      sequence: 1,
+      id: 'i',
+      name: 'n',
+      base: undefined,
+      dataText: '"}$&\\""',
+    })
     expect(decode(text)).toMatchObject({ frames: [{ data: '}$&"' }] })
   })
 })
@@ -173,9 +181,10 @@ describe('batchFrames', () => {
 })
 
 function outgoing(frame: ClientFrame): OutgoingFrame {
+  if (frame.type === 'sub') return { ...frame, position: frame.position }
   if (frame.type !== 'pub') return frame
-  const { data, ...rest } = frame
-  return { ...rest, dataText: JSON.stringify(data) }
+  const { data, base, ...rest } = frame
+  return { ...rest, base, dataText: JSON.stringify(data) }
 }
 
 /** A text that stands for a frame: a JSON string of `bytes` bytes, or of a few more, that begins with a number. */
