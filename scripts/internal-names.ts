@@ -51,7 +51,6 @@ const NAMES = [
   'wallMs',
   'wanted',
   'wasConnected',
-  'writeUntilMs',
 ]
 
 export const INTERNAL_NAMES: readonly string[] = NAMES

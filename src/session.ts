@@ -90,11 +90,13 @@ export function createSession(settings: Settings, random: () => number, createId
     dueInMs: () => dueInMs(core),
     getSnapshot: () => core.snapshot,
     getChannelSnapshot: (channel) => channelSnapshot(core, channel),
-    getStats() {
-      const { outbox, counters, roundTripMs } = core
-      const reconnects = Math.max(0, counters.connects - 1)
-      return { ...counters, reconnects, outboxCount: outbox.count(), outboxBytes: outbox.bytes(), roundTripMs }
-    },
+    getStats: () => ({
+      ...core.counters,
+      reconnects: Math.max(0, core.counters.connects - 1),
+      outboxCount: core.outbox.count(),
+      outboxBytes: core.outbox.bytes(),
+      roundTripMs: core.roundTripMs,
+    }),
   }
 }
 
@@ -111,11 +113,11 @@ const ON_INPUT: Handlers<Input> = {
   connect: (core) => trigger(core, 'connect'),
   disconnect: (core) => trigger(core, 'disconnect'),
   retry: (core) => trigger(core, 'retry'),
-  close(core, { drainMs }) {
-    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + drainMs)
+  close(core, input) {
+    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + input.drainMs)
   },
-  publish(core, { publish: request, refusal }) {
-    if (publish(core, request, refusal)) attach(core, channelRecord(core, request.channel))
+  publish(core, input) {
+    if (publish(core, input.publish, input.refusal)) attach(core, channelRecord(core, input.publish.channel))
   },
   abort,
   subscribe,
@@ -125,17 +127,16 @@ const ON_INPUT: Handlers<Input> = {
   authorized,
   denied: unauthorized,
   'socket.opened': opened,
-  'socket.frames'(core, { socketId, frames, unknownCount }) {
-    core.counters.unknownFrames += unknownCount
-    for (const frame of frames) {
+  'socket.frames'(core, input) {
+    core.counters.unknownFrames += input.unknownCount
+    for (const frame of input.frames) {
       // A frame may have ended the socket that it came on, and with it the ones after it.
-      if (!isCurrent(core, socketId)) return
+      if (!isCurrent(core, input.socketId)) return
       const isInTime = sends(core) || GREETINGS.includes(frame.type)
-      const violation = isInTime ? call(ON_FRAME, core, frame) : `${frame.type} before welcome`
-      if (violation) violated(core, violation)
+      if (!isInTime || call(ON_FRAME, core, frame)) violated(core, frame.type)
     }
   },
-  'socket.malformed': (core) => violated(core, 'a message that cannot be read'),
+  'socket.malformed': (core) => violated(core, 'message'),
   'socket.ended': ended,
 }
 
@@ -158,50 +159,51 @@ const ON_FRAME: Handlers<KnownServerFrame> = {
 
 /** Whatever has come due, on any clock. */
 function lookAfter(core: Core): void {
-  const { now, outbox, closeDueAtMs } = core
   watchDrain(core)
   phaseDue(core)
-  giveUp(core, outbox.due(now.awakeMs), 'timeout')
-  if (now.awakeMs >= core.sweepAtMs) sweep(core)
-  if (closeDueAtMs < Infinity && (now.awakeMs >= closeDueAtMs || outbox.count() === 0)) trigger(core, 'close')
+  giveUp(core, core.outbox.due(core.now.awakeMs), 'timeout')
+  if (core.now.awakeMs >= core.sweepAtMs) sweep(core)
+  // Asked to close: once everything has settled, or when the time for that is up.
+  if (core.closeDueAtMs <= core.now.awakeMs || (core.closeDueAtMs < Infinity && !core.outbox.count()))
+    trigger(core, 'close')
 }
 
 /** Looks after every channel's deadlines, and finds when the next one is. */
 function sweep(core: Core): void {
-  const { awakeMs } = core.now
   core.sweepAtMs = Infinity
   let askedAtMs = core.outbox.unansweredSinceMs()
   for (const record of core.channels.values()) {
     attach(core, record)
-    const { attachment, readUntilMs, writeUntilMs } = record
-    for (const dueAtMs of [readUntilMs, writeUntilMs]) if (dueAtMs > awakeMs) sweepAt(core, dueAtMs)
-    askedAtMs = Math.min(askedAtMs, attachment.askedAtMs, attachment.fetch ? attachment.fetchedAtMs : Infinity)
+    if (record.readUntilMs > core.now.awakeMs) sweepAt(core, record.readUntilMs)
+    askedAtMs = Math.min(
+      askedAtMs,
+      record.attachment.askedAtMs,
+      record.attachment.fetch ? record.attachment.fetchedAtMs : Infinity,
+    )
   }
   // A question asked before the last ping speaks of a slow store, not of a dead socket.
   const dueAtMs = Math.max(askedAtMs, core.pingedAtMs) + ANSWER_MS
-  if (dueAtMs <= awakeMs) probe(core)
+  if (dueAtMs <= core.now.awakeMs) probe(core)
   else sweepAt(core, dueAtMs)
 }
 
 function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
   const record = channelRecord(core, channel)
-  const { status, inbox, pending, lastError } = record
-  // Freshness is not known yet: nobody asks for it.
   record.snapshot ??= {
-    status,
+    status: record.status,
+    // Not known yet: nobody asks for it.
     fresh: null,
     syncedAtMs: null,
-    position: inbox.position,
-    pending,
+    position: record.inbox.position(),
+    pending: record.pending,
     invalid: 0,
-    lastError,
+    lastError: record.lastError,
   }
   return record.snapshot
 }
 
 function dueInMs(core: Core): number {
-  const { outbox, now, sweepAtMs, closeDueAtMs, stepBytes } = core
-  const polls = sends(core) && now.bufferedBytes + now.outgoingBytes + stepBytes > 0
-  const dueAtMs = Math.min(outbox.dueAtMs(), sweepAtMs, closeDueAtMs, polls ? now.awakeMs + DRAIN_POLL_MS : Infinity)
-  return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - now.awakeMs))
+  const polls = sends(core) && core.now.bufferedBytes + core.now.outgoingBytes + core.stepBytes > 0
+  const dueAtMs = Math.min(core.outbox.dueAtMs(), core.sweepAtMs, core.closeDueAtMs)
+  return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - core.now.awakeMs, polls ? DRAIN_POLL_MS : Infinity))
 }

@@ -9,35 +9,36 @@ import type { Position } from '../protocol/frames.ts'
 /** What an arriving offset is: the next one, one of the duplicates, or one of the gaps: others are missing before it. */
 export type Arrival = 'next' | 'duplicates' | 'gaps'
 
-export class Inbox {
-  #position: Position | null = null
-
+export interface Inbox {
   /** The newest position that was received, or `null` before the first attachment. */
-  get position(): Position | null {
-    return this.#position
-  }
-
+  position(): Position | null
   /** Starts, or starts anew, right after `position`. */
-  start({ epoch, offset }: Position): void {
-    this.#position = { epoch, offset }
-  }
-
+  start(position: Position): void
   /** Nobody keeps up with the channel any longer. */
-  forget(): void {
-    this.#position = null
-  }
-
+  forget(): void
   /** Judges `offset` and, if it is the next one, moves on to it. */
-  accept(offset: number): Arrival {
-    const { epoch, offset: received } = this.#position ?? { epoch: '', offset: -Infinity }
-    if (offset <= received) return 'duplicates'
-    if (offset !== received + 1) return 'gaps'
-    this.#position = { epoch, offset }
-    return 'next'
-  }
-
+  accept(offset: number): Arrival
   /** Whether this is exactly the position. */
-  isAt({ epoch, offset }: Position): boolean {
-    return this.#position?.epoch === epoch && this.#position.offset === offset
+  isAt(position: Position): boolean
+}
+
+export function createInbox(): Inbox {
+  let received: Position | null = null
+  return {
+    position: () => received,
+    start({ epoch, offset }) {
+      received = { epoch, offset }
+    },
+    forget() {
+      received = null
+    },
+    accept(offset) {
+      // Before the first position everything is out of place.
+      if (!received || offset > received.offset + 1) return 'gaps'
+      if (offset <= received.offset) return 'duplicates'
+      received = { epoch: received.epoch, offset }
+      return 'next'
+    },
+    isAt: ({ epoch, offset }) => received?.epoch === epoch && received.offset === offset,
   }
 }

@@ -26,15 +26,15 @@ interface Named {
 }
 
 /** One reader more. */
-export function subscribe(core: Core, { channel }: Named): void {
-  const record = channelRecord(core, channel)
+export function subscribe(core: Core, input: Named): void {
+  const record = channelRecord(core, input.channel)
   record.readers++
   attach(core, record)
 }
 
 /** One reader less; the last one leaves the channel lingering. */
-export function unsubscribe(core: Core, { channel }: Named): void {
-  const record = channelRecord(core, channel)
+export function unsubscribe(core: Core, input: Named): void {
+  const record = channelRecord(core, input.channel)
   if (--record.readers > 0) return
   record.readUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
   sweepAt(core, record.readUntilMs)
@@ -42,66 +42,60 @@ export function unsubscribe(core: Core, { channel }: Named): void {
 
 /** Asks for what is wanted and was not asked for, and lets go of what is no longer wanted. */
 export function attach(core: Core, record: ChannelRecord): void {
-  const { name, attachment, inbox, lastError } = record
-  const { request, wanted, granted } = attachment
-  const { awakeMs } = core.now
+  const { attachment } = record
   const { accepts } = PHASES[core.connection.phase]
-  const want: Grant[] = []
-  const reads = accepts && (record.readers > 0 || record.readUntilMs > awakeMs)
-  const writes = accepts && (record.pending > 0 || record.writeUntilMs > awakeMs)
-  if (reads) want.push('read')
-  if (writes) want.push('write')
-  if (want.length === 0) {
+  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.now.awakeMs)
+  const writes = accepts && record.pending > 0
+  if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
-    if (request > 0) send(core, { type: 'unsub', channel: name, request })
+    if (attachment.request) send(core, { type: 'unsub', channel: record.name, request: attachment.request })
     record.attachment = UNATTACHED
+    record.inbox.forget()
     record.lastError = null
-    inbox.forget()
     if (record.status !== 'idle') touch(core, record, 'idle')
-  } else if (request > 0 && reads === wanted.includes('read') && (!writes || wanted.includes('write'))) {
+  } else if (
+    attachment.request &&
+    reads === attachment.wanted.includes('read') &&
+    (!writes || attachment.wanted.includes('write'))
+  ) {
     // Asked for already; a refusal stands for as long as the socket does.
-    const isRefused = attachment.askedAtMs === Infinity && !granted.includes('write')
-    if (writes && isRefused) refuseWaiting(core, name, lastError?.code ?? 'forbidden')
+    if (writes && attachment.askedAtMs === Infinity && !attachment.granted.includes('write')) {
+      refuseWaiting(core, record.name, record.lastError?.code ?? 'forbidden')
+    }
   } else {
     if (record.status !== 'attaching') touch(core, record, 'attaching')
     if (!sends(core)) return
-    const next = ++core.request
+    const want: Grant[] = []
+    if (reads) want.push('read')
+    if (writes) want.push('write')
+    const request = ++core.request
+    const position = (reads && record.inbox.position()) || undefined
     // What was granted before holds until the answer: publishes go on meanwhile.
-    record.attachment = {
-      ...UNATTACHED,
-      request: next,
-      wanted: want,
-      askedAtMs: awakeMs,
-      granted,
-      epoch: attachment.epoch,
-    }
-    const position = (reads && inbox.position) || undefined
-    send(core, { type: 'sub', channel: name, request: next, want, position })
+    record.attachment = { ...attachment, request, wanted: want, askedAtMs: core.now.awakeMs, fetch: 0 }
+    send(core, { type: 'sub', channel: record.name, request, want, position })
   }
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
-export function answering(core: Core, channel: string, request: number): ChannelRecord | undefined {
-  const record = core.channels.get(channel)
-  if (record?.attachment.request !== request || record.attachment.askedAtMs === Infinity) return undefined
+export function answering(core: Core, frame: Named & { readonly request: number }): ChannelRecord | undefined {
+  const record = core.channels.get(frame.channel)
+  if (record?.attachment.request !== frame.request || record.attachment.askedAtMs === Infinity) return undefined
   record.attachment.askedAtMs = Infinity
   return record
 }
 
-export function denied(core: Core, { channel, request, code, message }: DeniedFrame): void {
-  const record = answering(core, channel, request)
+export function denied(core: Core, frame: DeniedFrame): void {
+  const record = answering(core, frame)
   if (!record) return
   record.attachment.granted = []
-  deny(core, record, knownErrorCode(code, 'forbidden'), message)
+  deny(core, record, knownErrorCode(frame.code, 'forbidden'), frame.message)
 }
 
 /** The channel cannot be had on this socket as it was wanted. */
 export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message?: string): void {
-  const { name, attachment } = record
-  const error = new RealtimeError(code, { message })
-  record.lastError = error
-  complain(core, error, name)
-  if (!attachment.granted.includes('write')) refuseWaiting(core, name, code)
+  record.lastError = new RealtimeError(code, { message })
+  complain(core, record.lastError, record.name)
+  if (!record.attachment.granted.includes('write')) refuseWaiting(core, record.name, code)
   touch(core, record, 'denied')
 }
 

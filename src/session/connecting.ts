@@ -42,8 +42,8 @@ const CLOSE_NORMAL = 1000
 /** Applies `what` and does what the change entails. */
 export function trigger(core: Core, what: Trigger, cause: Cause | null = null, closeCode = CLOSE_NORMAL): void {
   const before = core.connection
-  const next = move(before, what, cause)
   const from = PHASES[before.phase]
+  const next = move(before, what, cause)
   if (next === 'never') {
     complain(core, new RealtimeError('internal', { message: `${what} while ${before.phase}` }))
     // A wrong state becomes a reconnect.
@@ -56,7 +56,7 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     if ((from.sends && !to.sends) || !to.accepts) {
       giveUp(
         core,
-        core.outbox.pick(({ sequence }) => sequence > 0),
+        core.outbox.pick((entry) => entry.sequence),
         'connection-lost',
       )
       core.outbox.forgetUnanswered()
@@ -68,11 +68,9 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
 }
 
 function enter(core: Core, phase: Phase, from: PhaseFacts): void {
-  const { now, settings } = core
-  const { timer } = PHASES[phase]
   // Whatever waits for an answer has this long; the two that do not are set below.
-  const answerMs = timer === 'pong' ? settings.heartbeat.timeoutMs : settings.connect.timeoutMs
-  core.timerAtMs = timer ? now.awakeMs + answerMs : Infinity
+  core.answerMs = phase === 'probing' ? core.settings.heartbeat.timeoutMs : core.settings.connect.timeoutMs
+  core.timerAtMs = PHASES[phase].timer ? core.now.awakeMs + core.answerMs : Infinity
   if (phase === 'authorizing') {
     // Out of a rest everything starts from the beginning.
     if (!from.timer) forgive(core)
@@ -82,19 +80,20 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
   } else if (phase === 'live') {
     if (!from.sends) {
       core.counters.connects++
-      core.liveAtMs = now.awakeMs
+      core.liveAtMs = core.now.awakeMs
     }
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
-    core.pingedAtMs = now.awakeMs
-    core.answerMs = answerMs
+    core.pingedAtMs = core.now.awakeMs
     send(core, { type: 'ping', n: ++core.pings })
   } else if (phase === 'waiting') {
-    const { attempt, connection, outageAtMs, retryAfterMs } = core
-    const delayMs = backoffDelayMs(settings.backoff, attempt, now.elapsedMs - outageAtMs, retryAfterMs, core.random())
-    core.timerAtMs = now.elapsedMs + delayMs
-    if (attempt >= settings.backoff.maxAttempts)
-      trigger(core, 'rejected', causeOf('gave-up', connection.cause?.closeCode))
+    const outageMs = core.now.elapsedMs - core.outageAtMs
+    core.timerAtMs =
+      core.now.elapsedMs +
+      backoffDelayMs(core.settings.backoff, core.attempt, outageMs, core.retryAfterMs, core.random())
+    if (core.attempt >= core.settings.backoff.maxAttempts) {
+      trigger(core, 'rejected', causeOf('gave-up', core.connection.cause?.closeCode))
+    }
   } else if (phase === 'closed') core.effects.push({ type: 'closed' })
 }
 
@@ -108,19 +107,16 @@ function forgive(core: Core): void {
 
 /** Renews what the application sees of the connection. */
 function show(core: Core): void {
-  const { connection, now, snapshot: before, attempt } = core
-  const { phase, cause } = connection
-  const status = publicStatus(connection)
-  const isNew = status !== before.status
-  const isLive = sends(core)
+  const status = publicStatus(core.connection)
+  const isNew = status !== core.snapshot.status
   core.snapshot = {
     status,
-    previous: isNew ? before.status : before.previous,
-    cause,
-    attempt: isLive ? 0 : attempt,
-    retryAtMs: phase === 'waiting' ? now.wallMs + core.timerAtMs - now.elapsedMs : null,
-    sinceMs: isNew ? now.wallMs : before.sinceMs,
-    transport: isLive ? 'websocket' : null,
+    previous: isNew ? core.snapshot.status : core.snapshot.previous,
+    cause: core.connection.cause,
+    attempt: sends(core) ? 0 : core.attempt,
+    retryAtMs: core.connection.phase === 'waiting' ? core.now.wallMs + core.timerAtMs - core.now.elapsedMs : null,
+    sinceMs: isNew ? core.now.wallMs : core.snapshot.sinceMs,
+    transport: sends(core) ? 'websocket' : null,
     resumed: false,
   }
   core.effects.push({ type: 'changed' })
@@ -128,10 +124,10 @@ function show(core: Core): void {
 }
 
 /** The address is there: dial. */
-export function authorized(core: Core, { attemptId, url }: InputOf<'authorized'>): void {
-  if (!isAsking(core, attemptId)) return
+export function authorized(core: Core, input: InputOf<'authorized'>): void {
+  if (!isAsking(core, input.attemptId)) return
   trigger(core, 'authorized')
-  core.effects.push({ type: 'socket.open', socketId: ++core.socketId, url })
+  core.effects.push({ type: 'socket.open', socketId: ++core.socketId, url: input.url })
 }
 
 /** There is no address: for good if it is not usable, else try again. */
@@ -141,29 +137,30 @@ export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>
   else lose(core, causeOf('connection-refused'))
 }
 
-function isAsking({ attemptId, connection }: Core, answeredId: number): boolean {
-  return attemptId === answeredId && connection.phase === 'authorizing'
+function isAsking(core: Core, attemptId: number): boolean {
+  return core.attemptId === attemptId && core.connection.phase === 'authorizing'
 }
 
 /** Whether an event belongs to the socket in use. One of an abandoned socket means nothing. */
 export function isCurrent(core: Core, socketId: number): boolean {
-  return socketId === core.socketId && PHASES[core.connection.phase].socket
+  return core.socketId === socketId && PHASES[core.connection.phase].socket
 }
 
 export function opened(core: Core): void {
   trigger(core, 'opened')
-  const { producer, socketId: generation } = core
-  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer, generation })
+  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer: core.producer, generation: core.socketId })
 }
 
-export function welcomed(core: Core, { version, limits, heartbeat }: WelcomeFrame): Violation {
-  if (version !== PROTOCOL_VERSION) return `protocol version ${version}`
+export function welcomed(core: Core, frame: WelcomeFrame): Violation {
+  if (frame.version !== PROTOCOL_VERSION) return true
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
-  core.limits = limits
-  const { intervalMs } = core.settings.heartbeat
+  core.limits = frame.limits
+  core.heartbeatMs = core.settings.heartbeat.intervalMs
   // Who never wants to ask is not made to by the server.
-  core.heartbeatMs = intervalMs < Infinity ? Math.max(MIN_HEARTBEAT_MS, Math.min(intervalMs, heartbeat.intervalMs)) : intervalMs
+  if (core.heartbeatMs < Infinity) {
+    core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, Math.min(core.heartbeatMs, frame.heartbeat.intervalMs))
+  }
   core.pingedAtMs = core.now.awakeMs
   core.undrainedBytes = 0
   trigger(core, 'welcomed')
@@ -181,9 +178,9 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
 }
 
 /** The peer sent what it must not: replace the socket, and stop if that keeps happening. */
-export function violated(core: Core, violation: string): void {
-  const message = `The server sent ${violation}`
-  lose(core, { ...causeOf('protocol', CLOSE_BAD_FRAME), message }, 'retry', CLOSE_BAD_FRAME)
+export function violated(core: Core, what: string): void {
+  const cause = { ...causeOf('protocol', CLOSE_BAD_FRAME), message: `The server sent a bad ${what}` }
+  lose(core, cause, 'retry', CLOSE_BAD_FRAME)
 }
 
 function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
@@ -205,21 +202,21 @@ export function phaseDue(core: Core): void {
 }
 
 /** How long until the deadline of the present phase; a wait goes on while the machine sleeps, an answer is not late for it. */
-export function phaseDueInMs({ timerAtMs, connection, now }: Core): number {
-  return timerAtMs - (connection.phase === 'waiting' ? now.elapsedMs : now.awakeMs)
+export function phaseDueInMs(core: Core): number {
+  return core.timerAtMs - (core.connection.phase === 'waiting' ? core.now.elapsedMs : core.now.awakeMs)
 }
 
 /** The server asks: answer, and ask too if that is overdue. In a hidden page the server's questions keep the pace. */
-export function pinged(core: Core, { n }: PingFrame): void {
-  send(core, { type: 'pong', n })
+export function pinged(core: Core, frame: PingFrame): void {
+  send(core, { type: 'pong', n: frame.n })
   phaseDue(core)
 }
 
 /** The answer to our newest ping. Any other answer means nothing. */
-export function ponged(core: Core, { n }: PongFrame): void {
-  if (n !== core.pings || core.connection.phase !== 'probing') return
-  const { roundTripMs, now, pingedAtMs } = core
-  core.roundTripMs += (now.awakeMs - pingedAtMs - roundTripMs) / (roundTripMs ? 8 : 1)
+export function ponged(core: Core, frame: PongFrame): void {
+  if (frame.n !== core.pings || core.connection.phase !== 'probing') return
+  const roundTripMs = core.now.awakeMs - core.pingedAtMs
+  core.roundTripMs += (roundTripMs - core.roundTripMs) / (core.roundTripMs ? 8 : 1)
   trigger(core, 'heard')
 }
 
@@ -235,25 +232,30 @@ export function probe(core: Core): void {
 export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
   if (hint === 'hidden' || hint === 'frozen') return
   if (core.connection.phase !== 'waiting') return probe(core)
-  const { elapsedMs } = core.now
-  const dueAtMs = elapsedMs + core.random() * HINT_JITTER_MS
-  // Never below what the server asked for: a hint must not defeat a refusal.
-  const mayHurry = hint !== 'offline' && core.retryAfterMs === 0 && elapsedMs - core.hurriedAtMs >= HURRY_PAUSE_MS
-  if (!mayHurry || dueAtMs >= core.timerAtMs) return
-  core.hurriedAtMs = elapsedMs
-  core.timerAtMs = dueAtMs
-  show(core)
+  const dueAtMs = core.now.elapsedMs + core.random() * HINT_JITTER_MS
+  if (
+    hint !== 'offline' &&
+    dueAtMs < core.timerAtMs &&
+    // Never below what the server asked for: a hint must not defeat a refusal.
+    core.retryAfterMs === 0 &&
+    core.now.elapsedMs - core.hurriedAtMs >= HURRY_PAUSE_MS
+  ) {
+    core.hurriedAtMs = core.now.elapsedMs
+    core.timerAtMs = dueAtMs
+    show(core)
+  }
 }
 
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
-  const { now, undrainedBytes, settings, drainedAtMs } = core
-  const { timeoutMs } = settings.heartbeat
   if (!sends(core)) return
-  core.undrainedBytes = now.bufferedBytes
-  if (undrainedBytes === 0 || now.bufferedBytes < undrainedBytes) {
-    core.drainedAtMs = now.awakeMs
+  const { undrainedBytes } = core
+  core.undrainedBytes = core.now.bufferedBytes
+  if (undrainedBytes === 0 || core.now.bufferedBytes < undrainedBytes) {
+    core.drainedAtMs = core.now.awakeMs
     // The answer to a ping is due once what was queued before it has left.
-    if (undrainedBytes > 0 && core.connection.phase === 'probing') core.timerAtMs = now.awakeMs + core.answerMs
-  } else if (now.awakeMs - drainedAtMs >= timeoutMs) lose(core, causeOf('connection-lost'))
+    if (undrainedBytes > 0 && core.connection.phase === 'probing') core.timerAtMs = core.now.awakeMs + core.answerMs
+  } else if (core.now.awakeMs - core.drainedAtMs >= core.settings.heartbeat.timeoutMs) {
+    lose(core, causeOf('connection-lost'))
+  }
 }

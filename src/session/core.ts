@@ -7,7 +7,7 @@
 
 import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
-import { Inbox } from '../delivery/inbox.ts'
+import { createInbox, type Inbox } from '../delivery/inbox.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
 import type { Effect, Now } from '../effects.ts'
 import type { ErrorCode, RealtimeError } from '../errors.ts'
@@ -16,8 +16,8 @@ import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits } from '../protocol/frames.ts'
 import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
 
-/** What a frame did that it must not: words for the log; nothing if all is well. */
-export type Violation = string | void
+/** True where a frame says what it must not. */
+export type Violation = boolean | void
 
 /** What was asked of the server for a channel on this socket, and what it answered. */
 export interface Attachment {
@@ -54,9 +54,8 @@ export interface ChannelRecord {
   readers: number
   /** Publishes that have not settled; while above 0 the channel is wanted for writing. */
   pending: number
-  /** Without readers, and without publishes, it stays wanted until then; awake time. */
+  /** Without readers it stays wanted until then; awake time. */
   readUntilMs: number
-  writeUntilMs: number
   lastError: RealtimeError | null
   snapshot: ChannelSnapshot | undefined
 }
@@ -177,13 +176,12 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
   if (!record) {
     record = {
       name,
-      inbox: new Inbox(),
+      inbox: createInbox(),
       attachment: UNATTACHED,
       status: 'idle',
       readers: 0,
       pending: 0,
       readUntilMs: 0,
-      writeUntilMs: 0,
       lastError: null,
       snapshot: undefined,
     }

@@ -11,23 +11,22 @@ import type { Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
 import type { AckFrame, NackFrame } from '../protocol/frames.ts'
-import { channelRecord, type Core, send, sweepAt, touch, type Violation } from './core.ts'
+import { channelRecord, type Core, send, touch, type Violation } from './core.ts'
 
 /** No more than this is left waiting in the socket: what is still here can be given up, and a ping is not stuck behind it. */
 const MAX_UNDRAINED_BYTES = 32_768
 
 /** Takes a publish in, or settles it at once. Tells which. */
 export function publish(core: Core, request: Publish, refused: ErrorCode | false = false): boolean {
-  const { connection, closeDueAtMs, settings, outbox, now } = core
-  const record = channelRecord(core, request.channel)
   const { bytes } = encodeFrame(pubFrame(request, Number.MAX_SAFE_INTEGER))
   const refusal =
     refused ||
-    (!PHASES[connection.phase].accepts || closeDueAtMs < Infinity
+    (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
-      : bytes > settings.maxFrameBytes
+      : bytes > core.settings.maxFrameBytes
         ? 'frame-too-large'
-        : !outbox.offer(request, bytes, now.awakeMs) && 'outbox-full')
+        : !core.outbox.offer(request, bytes, core.now.awakeMs) && 'outbox-full')
+  const record = channelRecord(core, request.channel)
   record.pending++
   if (refusal) settle(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
   else touch(core, record)
@@ -40,38 +39,37 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  const { outbox, limits, now, channels } = core
-  const isReady = ({ sequence, channel }: Entry) =>
-    !sequence && channels.get(channel)?.attachment.granted.includes('write')
-  if (!limits) return
-  for (const entry of outbox.pick(isReady)) {
-    const { bytes } = entry
-    if (bytes > limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (now.bufferedBytes + now.outgoingBytes + core.stepBytes < MAX_UNDRAINED_BYTES && outbox.take(entry, limits, now.awakeMs)) {
+  const isReady = (entry: Entry) =>
+    !entry.sequence && core.channels.get(entry.channel)?.attachment.granted.includes('write')
+  if (!core.limits) return
+  for (const entry of core.outbox.pick(isReady)) {
+    const undrainedBytes = core.now.bufferedBytes + core.now.outgoingBytes + core.stepBytes
+    if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
+    else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.outbox.take(entry, core.limits, core.now.awakeMs)) {
       send(core, pubFrame(entry, entry.sequence))
-      core.stepBytes += bytes
+      core.stepBytes += entry.bytes
     } else return
   }
 }
 
-export function acked(core: Core, { channel, sequence, offset }: AckFrame): Violation {
-  const { epoch } = channelRecord(core, channel).attachment
-  return answered(core, channel, sequence, ({ id }) => ({ id, epoch, offset }))
+export function acked(core: Core, frame: AckFrame): Violation {
+  return answered(core, frame, ({ id }) => {
+    return { id, epoch: channelRecord(core, frame.channel).attachment.epoch, offset: frame.offset }
+  })
 }
 
-export function nacked(core: Core, { channel, sequence, code, message }: NackFrame): Violation {
-  const known = code === 'too-large' ? 'frame-too-large' : knownErrorCode(code, 'invalid')
-  return answered(core, channel, sequence, () => new RealtimeError(known, { outcome: 'rejected', message }))
+export function nacked(core: Core, frame: NackFrame): Violation {
+  const code = frame.code === 'too-large' ? 'frame-too-large' : knownErrorCode(frame.code, 'invalid')
+  return answered(core, frame, () => new RealtimeError(code, { outcome: 'rejected', message: frame.message }))
 }
 
 function answered(
   core: Core,
-  channel: string,
-  sequence: number,
+  frame: AckFrame | NackFrame,
   result: (entry: Entry) => Receipt | RealtimeError,
 ): Violation {
-  const entry = core.outbox.answer(channel, sequence)
-  if (entry === 'never-sent') return 'an answer to what was never sent'
+  const entry = core.outbox.answer(frame.channel, frame.sequence)
+  if (entry === 'never-sent') return true
   if (entry !== 'settled') settle(core, entry, result(entry))
 }
 
@@ -104,9 +102,6 @@ export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): 
 function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
   const record = channelRecord(core, channel)
   record.pending--
-  // The next publish is likely: what it needs is kept for a moment.
-  record.writeUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
-  sweepAt(core, record.writeUntilMs)
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
   if (!core.outbox.count()) core.effects.push({ type: 'emit', event: 'drained', detail: core.snapshot })
