@@ -4,7 +4,7 @@
 // - Handlers are kept in a Map: a message may be named `constructor`.
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
-import type { Effect, Message, Receipt, Reset } from './effects.ts'
+import type { Effect, Input, Message, Receipt, Reset } from './effects.ts'
 import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
 import type { Position } from './protocol/frames.ts'
 import type { ChannelSnapshot } from './snapshots.ts'
@@ -88,9 +88,10 @@ export interface Channel {
 export interface ChannelPort {
   readonly reportError: (error: unknown) => void
   readonly state: Readable<ChannelSnapshot>
-  /** Counts one reader more, or one less. */
-  read(type: 'subscribe' | 'unsubscribe'): void
-  publish(name: string, data: unknown, options: PublishOptions): Promise<Receipt>
+  /** Takes in what may be the first use of the client. */
+  use(input: Input): void
+  feed(input: Input): void
+  publish(channel: string, name: string, data: unknown, options?: PublishOptions): Promise<Receipt>
 }
 
 /** The handle, and the client's way to hand over what has arrived. */
@@ -99,17 +100,17 @@ export interface ChannelHandle {
   deliver(effect: Extract<Effect, { type: 'deliver' }>): void
 }
 
-export function createChannel(name: string, { reportError, state, read, publish }: ChannelPort): ChannelHandle {
+export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   const named = new Map<string, Emitter<{ message: Message }>>()
-  const all = createEmitter<{ message: Message; reset: Reset }>(reportError)
+  const all = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
 
-  /** Reads for as long as `stop` has not been called. */
+  /** Reads until the function it answers is called, which calls `stop` too. */
   function reading(stop?: () => void): () => void {
     let isReading = true
-    read('subscribe')
+    port.use({ type: 'subscribe', channel: name })
     return () => {
       stop?.()
-      if (isReading) read('unsubscribe')
+      if (isReading) port.feed({ type: 'unsubscribe', channel: name })
       isReading = false
     }
   }
@@ -118,14 +119,14 @@ export function createChannel(name: string, { reportError, state, read, publish 
     channel: {
       name,
       on(messageName, handler) {
-        const emitter = emitterOf(named, messageName, reportError)
+        const emitter = emitterOf(named, messageName, port.reportError)
         return reading(emitter.on('message', (message) => handler(message.data, message)))
       },
       onAny: (handler) => reading(all.on('message', handler)),
       onReset: (handler) => reading(all.on('reset', handler)),
-      publish: (messageName, data, options = {}) => publish(messageName, data, options),
+      publish: (...publish) => port.publish(name, ...publish),
       retain: () => reading(),
-      state,
+      state: port.state,
     },
     deliver({ event, detail }) {
       if (event === 'message') named.get(detail.name)?.emit(event, detail)

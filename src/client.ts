@@ -76,6 +76,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   // By channel; the connection's own under `undefined`.
   const changes = new Map<string | undefined, Emitter<{ changed: undefined }>>()
   const handles = new Map<string, ChannelHandle>()
+  const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
 
   const driver = createDriver(session, environment, settings.maxFrameBytes, {
@@ -119,8 +120,12 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     if (settings.connect.auto && session.getSnapshot().status === 'idle') dial('connect')
   }
 
-  function publish(channel: string, name: string, data: unknown, given: PublishOptions): Promise<Receipt> {
-    const { signal, base, timeoutMs = settings.publish.timeoutMs } = given
+  function publish(
+    channel: string,
+    name: string,
+    data: unknown,
+    { signal, base, timeoutMs = settings.publish.timeoutMs }: PublishOptions = {},
+  ): Promise<Receipt> {
     const id = createId()
     const abort = () => feed({ type: 'abort', id })
     const settlement = new Settlement<Receipt>((resolve, reject) => {
@@ -151,8 +156,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       handle = createChannel(name, {
         reportError,
         state: readable(name, () => session.getChannelSnapshot(name)),
-        read: (type) => (type === 'subscribe' ? use : feed)({ type, channel: name }),
-        publish: (messageName, data, given) => publish(name, messageName, data, given),
+        use,
+        feed,
+        publish,
       })
       handles.set(name, handle)
     }
@@ -166,12 +172,8 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     disconnect: () => feed({ type: 'disconnect' }),
     retryNow: () => dial('retry'),
     close({ drainMs = 0 } = {}) {
-      return new Promise((resolve) => {
-        const settle = () => session.getSnapshot().status === 'closed' && resolve()
-        events.on('status', settle)
-        feed({ type: 'close', drainMs })
-        settle()
-      })
+      feed({ type: 'close', drainMs })
+      return closed
     },
     channel,
     state: readable(undefined, session.getSnapshot),
@@ -184,7 +186,7 @@ function checkUrl(url: string | URL): string {
   const text = String(url)
   // Browsers refuse a fragment.
   if (/^wss?:\/\/[^#]+$/i.test(text)) return text
-  throw new RealtimeError('config', { message: 'The url must begin with ws:// or wss:// and hold no #.' })
+  throw new RealtimeError('config', { message: 'The url must begin with ws:// or wss://, without #.' })
 }
 
 /** The data as JSON text; empty for what JSON cannot say. */

@@ -7,7 +7,7 @@
 // - Listeners are called outside of steps, one at a time and in order, so one that calls back in is heard at once.
 // - Frames leave together at the end of the tick; nothing waits to fill a batch.
 
-import type { Effect, Input, Now } from './effects.ts'
+import type { Effect, Input } from './effects.ts'
 import type { Cancel, Environment, SocketHandle } from './env/environment.ts'
 import { batchFrames, decodeMessage, type EncodedFrame, encodeFrame, SUBPROTOCOL } from './protocol/codec.ts'
 import { createServerFrameReader } from './protocol/read-server-frame.ts'
@@ -78,17 +78,16 @@ export function createDriver(
     if (allMs > expectedMs) inputs.unshift({ type: 'hint', hint: 'gap' })
   }
 
-  function now(): Now {
-    return { awakeMs, elapsedMs, wallMs, outgoingBytes, bufferedBytes: socket?.bufferedBytes() ?? 0 }
-  }
-
   function feed(input: Input, isLocal = false): void {
     inputs.push(input)
     if (isStepping) return
     isStepping = true
     try {
       readClocks()
-      for (let next = inputs.shift(); next; next = inputs.shift()) session.step(next, now()).forEach(perform)
+      for (let next = inputs.shift(); next; next = inputs.shift()) {
+        const bufferedBytes = socket?.bufferedBytes() ?? 0
+        session.step(next, { awakeMs, elapsedMs, wallMs, outgoingBytes, bufferedBytes }).forEach(perform)
+      }
     } finally {
       isStepping = false
     }
@@ -137,9 +136,8 @@ export function createDriver(
       {
         opened: () => feed({ type: 'socket.opened', socketId }),
         received(data) {
-          const message = typeof data === 'string' && decodeMessage(data, maxFrameBytes, readFrame)
-          const isRead = message && message !== 'malformed'
-          feed(isRead ? { type: 'socket.frames', socketId, ...message } : { type: 'socket.malformed', socketId })
+          const message = typeof data === 'string' ? decodeMessage(data, maxFrameBytes, readFrame) : 'malformed'
+          feed({ type: 'socket.received', socketId, message })
         },
         ended: (closeCode, reason) => feed({ type: 'socket.ended', socketId, closeCode, reason }),
       },

@@ -7,7 +7,7 @@
 import type { ErrorCode, RealtimeError } from './errors.ts'
 import type { ErrorDetails } from './options.ts'
 import type { Hint } from './env/environment.ts'
-import type { OutgoingFrame } from './protocol/codec.ts'
+import type { Decoded, OutgoingFrame } from './protocol/codec.ts'
 import type { Position, Sender } from './protocol/frames.ts'
 import type { KnownServerFrame } from './protocol/read-server-frame.ts'
 import type { ClientSnapshot } from './snapshots.ts'
@@ -48,12 +48,10 @@ export type Input =
   | { readonly type: 'denied'; readonly attemptId: number; readonly error: unknown }
   | { readonly type: 'socket.opened'; readonly socketId: number }
   | {
-      readonly type: 'socket.frames'
+      readonly type: 'socket.received'
       readonly socketId: number
-      readonly frames: readonly KnownServerFrame[]
-      readonly unknownCount: number
+      readonly message: Decoded<KnownServerFrame> | 'malformed'
     }
-  | { readonly type: 'socket.malformed'; readonly socketId: number }
   | { readonly type: 'socket.ended'; readonly socketId: number; readonly closeCode: number; readonly reason: string }
 
 /** A message as handlers receive it. */

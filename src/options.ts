@@ -154,21 +154,14 @@ function merge(path: string, defaults: Values, given: Values): Values {
   const merged: Record<string, unknown> = {}
   for (const [name, fallback] of Object.entries(defaults)) {
     const value = given[name] ?? fallback
-    const where = path + name
-    if (typeof fallback === 'object') {
-      if (typeof value !== 'object') throw unusable(where, 'an object')
-      merged[name] = merge(`${where}.`, fallback as Values, value as Values)
-    } else {
-      if (typeof value !== typeof fallback) throw unusable(where, `a ${typeof fallback}`)
-      const minimum = MINIMUM[name] ?? 0
-      // Not `value < minimum`: NaN must be refused too.
-      if (typeof value === 'number' && !(value >= minimum)) throw unusable(where, `a number of at least ${minimum}`)
-      merged[name] = value
+    const minimum = MINIMUM[name] ?? 0
+    const type = typeof fallback
+    // Not `value < minimum`: NaN must be refused too.
+    if (typeof value !== type || (type === 'number' && !((value as number) >= minimum))) {
+      const wanted = type === 'number' ? `a number of at least ${minimum}` : `of type ${type}`
+      throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}.` })
     }
+    merged[name] = type === 'object' ? merge(`${path}${name}.`, fallback as Values, value as Values) : value
   }
   return merged
-}
-
-function unusable(where: string, wanted: string): RealtimeError {
-  return new RealtimeError('config', { message: `The option ${where} must be ${wanted}.` })
 }

@@ -127,16 +127,16 @@ const ON_INPUT: Handlers<Input> = {
   authorized,
   denied: unauthorized,
   'socket.opened': opened,
-  'socket.frames'(core, input) {
-    core.counters.unknownFrames += input.unknownCount
-    for (const frame of input.frames) {
+  'socket.received'(core, { socketId, message }) {
+    if (message === 'malformed') return violated(core, 'message')
+    core.counters.unknownFrames += message.unknownCount
+    for (const frame of message.frames) {
       // A frame may have ended the socket that it came on, and with it the ones after it.
-      if (!isCurrent(core, input.socketId)) return
+      if (!isCurrent(core, socketId)) return
       const isInTime = sends(core) || GREETINGS.includes(frame.type)
       if (!isInTime || call(ON_FRAME, core, frame)) violated(core, frame.type)
     }
   },
-  'socket.malformed': (core) => violated(core, 'message'),
   'socket.ended': ended,
 }
 

@@ -106,24 +106,24 @@ function openSocket({ url, protocols }: SocketRequest, { opened, received, ended
 }
 
 function onHint(listener: (hint: Hint) => void): () => void {
-  if (typeof document !== 'object') return () => {}
-  const hints: readonly (readonly [EventTarget, string, (event: Event) => Hint | false])[] = [
-    [window, 'online', () => 'online'],
-    [window, 'offline', () => 'offline'],
-    // Only the way back out of the back/forward cache is of interest; a first `pageshow` tells nothing.
-    [window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && 'restored'],
-    [document, 'visibilitychange', () => document.visibilityState],
-    [document, 'freeze', () => 'frozen'],
-    [document, 'resume', () => 'resumed'],
-  ]
-  const stops = hints.map(([source, type, hintOf]) => {
+  const stops: (() => void)[] = []
+  const listen = (source: EventTarget, type: string, hintOf: (event: Event) => Hint | false) => {
     const handle = (event: Event) => {
       const hint = hintOf(event)
       if (hint) listener(hint)
     }
     source.addEventListener(type, handle)
-    return () => source.removeEventListener(type, handle)
-  })
+    stops.push(() => source.removeEventListener(type, handle))
+  }
+  if (typeof document === 'object') {
+    listen(window, 'online', () => 'online')
+    listen(window, 'offline', () => 'offline')
+    // Only the way back out of the back/forward cache is of interest; a first `pageshow` tells nothing.
+    listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && 'restored')
+    listen(document, 'visibilitychange', () => document.visibilityState)
+    listen(document, 'freeze', () => 'frozen')
+    listen(document, 'resume', () => 'resumed')
+  }
   return () => {
     for (const stop of stops) stop()
   }

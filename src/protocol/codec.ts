@@ -37,7 +37,7 @@ export function decodeMessage<Frame>(
   }
   const frames: Frame[] = []
   let unknownCount = 0
-  for (const value of Array.isArray(parsed) ? parsed : [parsed]) {
+  for (const value of [parsed].flat()) {
     const frame = read(value)
     if (frame === 'malformed') return 'malformed'
     if (frame === 'unknown') unknownCount++
@@ -76,20 +76,17 @@ export function encodeFrame(frame: OutgoingFrame): EncodedFrame {
 
 /** Gathers frames, in order, into as few messages as the batch size allows. */
 export function batchFrames(frames: readonly EncodedFrame[]): string[] {
-  const messages: string[] = []
+  const batches: string[][] = []
   let batch: string[] = []
-  let batchBytes = 0
-  const close = () => {
-    if (batch.length > 0) messages.push(batch.length === 1 ? (batch[0] as string) : `[${batch.join(',')}]`)
-    batch = []
-    batchBytes = 0
-  }
+  let roomBytes = 0
   for (const { text, bytes } of frames) {
-    // With the brackets around it.
-    if (batchBytes + bytes + 2 > MAX_BATCH_BYTES) close()
+    if (batches.length === 0 || bytes + 1 > roomBytes) {
+      batches.push((batch = []))
+      // Two brackets, and a comma for all but one.
+      roomBytes = MAX_BATCH_BYTES - 1
+    }
     batch.push(text)
-    batchBytes += bytes + 1
+    roomBytes -= bytes + 1
   }
-  close()
-  return messages
+  return batches.map((texts) => (texts.length > 1 ? `[${texts.join()}]` : (texts[0] as string)))
 }

@@ -30,14 +30,16 @@ export function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
 }
 
 /** Half a surrogate pair is no character: other languages cannot encode it, and what they kept instead would collide. */
-const isWellFormed = (text: string) => !/\p{Surrogate}/u.test(text)
+function isName(text: string, maxBytes: number): boolean {
+  return typeof text === 'string' && /^\P{Surrogate}+$/u.test(text) && utf8Bytes(text) <= maxBytes
+}
 
 /** Whether `name` can name a channel. Any text will do, `constructor` too; it is only ever a key of a Map. */
 export function isChannelName(name: string): boolean {
-  return name !== '' && isWellFormed(name) && utf8Bytes(name) <= MAX_CHANNEL_BYTES
+  return isName(name, MAX_CHANNEL_BYTES)
 }
 
 /** Whether `id` can name a message or be an identifier. */
 export function isIdentifier(id: string): boolean {
-  return id !== '' && isWellFormed(id) && utf8Bytes(id) <= MAX_ID_BYTES
+  return isName(id, MAX_ID_BYTES)
 }

@@ -77,7 +77,7 @@ describe('the simulator catches a client that', () => {
     let newest = 0
     const confuse = (input: Input): Input => {
       if ('socketId' in input) newest = Math.max(newest, input.socketId)
-      return input.type === 'socket.ended' || input.type === 'socket.frames' ? { ...input, socketId: newest } : input
+      return input.type === 'socket.ended' || input.type === 'socket.received' ? { ...input, socketId: newest } : input
     }
     expect(firstCaught(changingInputs(confuse))).toMatch(/broken|while/)
   })

@@ -5,6 +5,11 @@ import type { ClientSnapshot } from '../../src/snapshots.ts'
 
 const KEPT_LINES = 60
 
+function namesOf(input: Input): string {
+  if (input.type !== 'socket.received') return input.type
+  return input.message === 'malformed' ? 'malformed' : input.message.frames.map(({ type }) => type).join('+')
+}
+
 export class Trace {
   #lines: string[] = []
   steps = 0
@@ -20,7 +25,7 @@ export class Trace {
     effects: readonly Effect[],
   ): void {
     if (effects.length > 0) this.steps++
-    const what = input.type === 'socket.frames' ? input.frames.map(({ type }) => type).join('+') : input.type
+    const what = namesOf(input)
     const status = before === after.status ? before : `${before}→${after.status}`
     const out = effects
       .map((effect) => (effect.type === 'socket.send' ? `▸${effect.frame.type}` : effect.type))
