@@ -6,6 +6,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
+import { INTERNAL_NAMES } from '../../scripts/internal-names.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -37,18 +38,32 @@ test.each(DOORS)('%s exports the values it declares', async (_, path) => {
 })
 
 test('no declaration says any', () => {
-  const offences = globSync(['dist/*.d.ts', 'server/dist/*.d.ts'], { cwd: ROOT }).flatMap((path) => {
+  const isAny = (node: ts.Node): boolean => node.kind === ts.SyntaxKind.AnyKeyword
+  expect(declared(['dist/*.d.ts', 'server/dist/*.d.ts'], isAny)).toEqual([])
+})
+
+test('no declaration shows a property that the build calls something else', () => {
+  const isShortened = (node: ts.Node): boolean =>
+    (ts.isTypeElement(node) || ts.isClassElement(node)) &&
+    node.name !== undefined &&
+    ts.isIdentifier(node.name) &&
+    INTERNAL_NAMES.includes(node.name.text)
+  expect(declared(['dist/*.d.ts'], isShortened)).toEqual([])
+})
+
+/** Where the declarations of the build have a node of this kind. */
+function declared(patterns: string[], isMeant: (node: ts.Node) => boolean): string[] {
+  return globSync(patterns, { cwd: ROOT }).flatMap((path) => {
     const source = ts.createSourceFile(path, readFileSync(`${ROOT}/${path}`, 'utf8'), ts.ScriptTarget.Latest, true)
     const found: string[] = []
     const visit = (node: ts.Node): void => {
-      if (node.kind === ts.SyntaxKind.AnyKeyword) found.push(`${path}: ${node.parent.getText(source)}`)
+      if (isMeant(node)) found.push(`${path}: ${node.parent.getText(source).slice(0, 60)} … ${node.getText(source)}`)
       ts.forEachChild(node, visit)
     }
     visit(source)
     return found
   })
-  expect(offences).toEqual([])
-})
+}
 
 function namesIn(path: string): { values: string[]; types: string[] } {
   const checker = program.getTypeChecker()
