@@ -134,6 +134,7 @@ describe('a frame', () => {
     vi.advanceTimersByTime(249)
     expect(frames).toBe(0)
     vi.advanceTimersByTime(1)
+    expect(frames).toBe(1)
     page.paint()
     vi.advanceTimersByTime(1_000)
     expect(frames).toBe(1)

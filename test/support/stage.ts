@@ -141,7 +141,7 @@ export class Stage {
     return key
   }
 
-  #hold(what: string, run: () => void, start: (run: () => void) => () => void): () => void {
+  #hold(what: string, run: () => void, start: (run: () => void) => (() => void) | void): () => void {
     const key = this.#key(what)
     const cancel = start(() => {
       if (!this.held.has(key)) return
@@ -154,7 +154,7 @@ export class Stage {
     }
     return () => {
       this.held.delete(key)
-      cancel()
+      if (cancel) cancel()
     }
   }
 }

@@ -91,16 +91,6 @@ describe('a close code', () => {
     },
   )
 
-  test('that asks for more than an hour waits an hour', async () => {
-    const stage = new Stage()
-    const server = stage.fake()
-    stage.random = 0
-    await stage.connected({ heartbeat: { intervalMs: 3_000_000 } })
-    server.last.close(4503, 'busy; retry=9999999')
-    await stage.advance(5 + 3_600_000)
-    expect(stage.dials).toHaveLength(2)
-  })
-
   test('asks only for the next wait: the one after it follows the backoff', async () => {
     const stage = new Stage()
     const server = stage.fake()
@@ -182,6 +172,15 @@ describe('closeCodes', () => {
     expect(stage.dials).toHaveLength(1)
     await stage.advance(1)
     expect(stage.dials).toHaveLength(2)
+  })
+
+  test('makes a code of the application’s own ask for new credentials once, then stop', async () => {
+    const { client, sessions } = await endEverySession(4001, { 4001: 'reauthorize' })
+    expect([sessions, statusOf(client), causeOf(client)]).toEqual([
+      2,
+      'failed',
+      expect.objectContaining({ code: 'unauthorized', closeCode: 4001 }),
+    ])
   })
 
   test('leaves the other codes as they are', async () => {

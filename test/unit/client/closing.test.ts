@@ -182,6 +182,7 @@ describe('close', () => {
     off()
     client.disconnect()
     await stage.advance(60_000)
+    expect(client.channel('a').state.getSnapshot().status).toBe('idle')
     expect([statusOf(client), ...stage.held]).toEqual(['closed'])
   })
 })

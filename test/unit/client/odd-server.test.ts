@@ -94,6 +94,40 @@ describe('a frame that is odd but legal', () => {
     await expectLife(it)
   })
 
+  test('waits for the page: an event that comes while one is awaited', async () => {
+    const it = await scene()
+    it.server.answers = { fetch: () => [] }
+    it.socket.say({ type: 'behind', channel: 'a' })
+    await it.stage.advance(20)
+    it.server.answers = {}
+    it.server.grow('a')
+    it.socket.say(anEvent('a', 2))
+    const [fetch] = it.server.framesOf('fetch')
+    it.socket.say(page({ request: fetch?.request, events: [anEntry(2)] }))
+    await it.stage.advance(20)
+    expect(it.heard.map(({ offset, replayed }) => [offset, replayed])).toEqual([[2, true]])
+    await expectLife(it)
+    expect(it.stage.dials).toHaveLength(1)
+  })
+
+  test.each<[string, object]>([
+    ['an event', anEvent('b', 1)],
+    ['a reset', aReset('b', 0)],
+    ['behind', { type: 'behind', channel: 'b' }],
+  ])('belongs to the attachment before: %s between a question and its answer', async (_, frame) => {
+    const it = await scene()
+    it.server.answers = { sub: () => [] }
+    watch(it.client.channel('b').publish('m', 1))
+    await it.stage.advance(20)
+    it.socket.say(frame)
+    await it.stage.advance(20)
+    expect([it.heard.length, it.resets.length, it.server.framesOf('fetch').length]).toEqual([0, 0, 0])
+    it.server.answers = {}
+    it.socket.say(anAttached('b', it.socket.requestOf('b'), ['read', 'write']))
+    await it.stage.advance(CONNECT_MS)
+    expect([it.client.channel('b').state.getSnapshot().status, it.stage.dials.length]).toEqual(['live', 1])
+  })
+
   test('ends nothing: a complaint with words of its own', async () => {
     const it = await scene()
     it.socket.say({ type: 'error', code: 'constructor', message: 'boo', retryAfterMs: 5 })
@@ -254,3 +288,8 @@ describe('a server that keeps at it', () => {
     await expectLife(it)
   })
 })
+
+function aReset(channel: string, offset: number): object {
+  const position = { epoch: EPOCH, offset }
+  return { type: 'reset', channel, reason: 'r', position, top: position }
+}
