@@ -2,7 +2,8 @@
 
 import type { AddressInfo } from 'node:net'
 import { createClient } from 'steadywire'
-import { afterEach, describe, expect, test } from 'vitest'
+import { isIdentifier } from 'steadywire/protocol'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { WebSocketServer, type WebSocket as ServerSocket } from 'ws'
 import { createBrowserEnvironment } from '../../src/env/browser.ts'
 import type { SocketHandle } from '../../src/env/environment.ts'
@@ -203,10 +204,18 @@ describe('without a page', () => {
 })
 
 describe('createId', () => {
-  test('is 128 bits of hex, and never the same', () => {
+  test('can name a message, and is never the same', () => {
     const ids = Array.from({ length: 1_000 }, () => environment.createId())
-    expect(ids.filter((id) => !/^[0-9a-f]{32}$/.test(id))).toEqual([])
+    expect(ids.filter((id) => !isIdentifier(id))).toEqual([])
     expect(new Set(ids).size).toBe(1_000)
+  })
+
+  test('is made of 128 bits that nobody can guess', () => {
+    const draw = vi.spyOn(crypto, 'getRandomValues')
+    environment.createId()
+    const bits = draw.mock.results.map(({ value }) => (value as Uint8Array).byteLength * 8)
+    draw.mockRestore()
+    expect(bits).toEqual([128])
   })
 })
 
