@@ -91,10 +91,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       settlements.delete(id)
     },
     deliver: (effect) => handles.get(effect.channel)?.deliver(effect),
-    emit({ event, detail }) {
-      if (event === 'error') complain(detail)
-      else events.emit(event, detail)
-    },
+    emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
     changed(what) {
       for (const name of what) changes.get(name)?.emit('changed', undefined)
     },
@@ -137,11 +134,15 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
         environment.defer(() => settlement.isAwaited || complain({ error: result, channel }))
       })
     })
-    settlement.ignore()
+    // A forgotten rejection is told by an `error` event; for the platform it is handled.
+    settlement.catch(() => {})
+    settlement.isAwaited = false
     signal?.addEventListener('abort', abort)
     const dataText = encode(data)
-    const refusal = signal?.aborted ? 'aborted' : !(dataText && isIdentifier(name)) && 'invalid'
-    use({ type: 'publish', publish: { channel, id, name, dataText, base, timeoutMs }, refusal })
+    const isValid = dataText && isIdentifier(name) && timeoutMs >= 0
+    const refusal = signal?.aborted ? 'aborted' : !isValid && 'invalid'
+    const take = refusal ? feed : use
+    take({ type: 'publish', channel, id, name, dataText, base, timeoutMs, refusal })
     return settlement
   }
 
@@ -152,7 +153,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   function channel(name: string): Channel {
     let handle = handles.get(name)
     if (!handle) {
-      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes long.' })
+      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes.' })
       handle = createChannel(name, {
         reportError,
         state: readable(name, () => session.getChannelSnapshot(name)),
@@ -172,7 +173,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     disconnect: () => feed({ type: 'disconnect' }),
     retryNow: () => dial('retry'),
     close({ drainMs = 0 } = {}) {
-      feed({ type: 'close', drainMs })
+      feed({ type: 'close', drainMs: drainMs || 0 })
       return closed
     },
     channel,
@@ -183,18 +184,22 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
 }
 
 function checkUrl(url: string | URL): string {
-  const text = String(url)
-  // Browsers refuse a fragment.
-  if (/^wss?:\/\/[^#]+$/i.test(text)) return text
-  throw new RealtimeError('config', { message: 'The url must begin with ws:// or wss://, without #.' })
+  try {
+    const { protocol, hash } = new URL(url)
+    // Browsers refuse a fragment.
+    if (/^wss?:$/.test(protocol) && !hash) return String(url)
+  } catch {
+    // No address at all: the same to whoever gave it.
+  }
+  throw new RealtimeError('config', { message: 'The url must be ws:// or wss://, without #.' })
 }
 
-/** The data as JSON text; empty for what JSON cannot say. */
+/** The data as JSON text; empty for what JSON cannot say, or what nests too deep. */
 function encode(data: unknown = null): string {
   try {
-    // First what throws on a cycle: looking for depth in one would not end.
+    // What counts is what is sent, and `toJSON` may have made that.
     const text = JSON.stringify(data)
-    return isShallow(data) ? text : ''
+    return isShallow(JSON.parse(text)) ? text : ''
   } catch {
     return ''
   }

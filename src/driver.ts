@@ -47,10 +47,9 @@ export function createDriver(
 ): Driver {
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
-  const deliveries: EffectOf<'deliver' | 'emit'>[] = []
+  let deliveries: EffectOf<'deliver' | 'emit'>[] = []
   let changes = new Set<string | undefined>()
   let outgoing: EncodedFrame[] = []
-  let outgoingBytes = 0
   let socket: SocketHandle | undefined
   let isStepping = false
   let isDelivering = false
@@ -60,21 +59,19 @@ export function createDriver(
   // On the monotonic clock; the timer may be armed for an earlier moment than is needed by now, never for a later one.
   let armedAtMs = Infinity
   let monotonicMs = environment.monotonicNow()
-  let wallMs = environment.wallNow()
-  let awakeMs = 0
-  let elapsedMs = 0
+  // One object, brought up to date before every step.
+  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), outgoingBytes: 0, bufferedBytes: 0 }
 
   /** Moves the clocks on. Where more time has passed than a page that could run lets pass, that is a hint. */
   function readClocks(): void {
-    const monotonic = environment.monotonicNow()
-    const wall = environment.wallNow()
-    const passedMs = Math.max(0, monotonic - monotonicMs)
-    const allMs = Math.max(passedMs, wall - wallMs)
-    const expectedMs = armedAtMs - monotonicMs + GAP_MS
-    monotonicMs = monotonic
-    wallMs = wall
-    awakeMs += Math.min(passedMs, Math.max(0, expectedMs))
-    elapsedMs += allMs
+    const wallMs = environment.wallNow()
+    const passedMs = Math.max(0, environment.monotonicNow() - monotonicMs)
+    const allMs = Math.max(passedMs, wallMs - now.wallMs)
+    const expectedMs = Math.max(0, armedAtMs - monotonicMs + GAP_MS)
+    monotonicMs += passedMs
+    now.wallMs = wallMs
+    now.awakeMs += Math.min(passedMs, expectedMs)
+    now.elapsedMs += allMs
     if (allMs > expectedMs) inputs.unshift({ type: 'hint', hint: 'gap' })
   }
 
@@ -85,8 +82,8 @@ export function createDriver(
     try {
       readClocks()
       for (let next = inputs.shift(); next; next = inputs.shift()) {
-        const bufferedBytes = socket?.bufferedBytes() ?? 0
-        session.step(next, { awakeMs, elapsedMs, wallMs, outgoingBytes, bufferedBytes }).forEach(perform)
+        now.bufferedBytes = socket?.bufferedBytes() ?? 0
+        session.step(next, now).forEach(perform)
       }
     } finally {
       isStepping = false
@@ -110,7 +107,7 @@ export function createDriver(
         return open(effect)
       case 'socket.send': {
         const frame = encodeFrame(effect.frame)
-        outgoingBytes += frame.bytes
+        now.outgoingBytes += frame.bytes
         if (outgoing.push(frame) === 1) environment.soon(flush)
         return
       }
@@ -124,6 +121,8 @@ export function createDriver(
         isClosed = true
         stopHints()
         cancelTimer?.()
+        // What waits for handlers is not theirs any more; what happened to the client is still told.
+        deliveries = deliveries.filter(({ type }) => type === 'emit')
         return notify()
       default:
         deliveries.push(effect)
@@ -147,7 +146,7 @@ export function createDriver(
   function flush(): void {
     for (const message of batchFrames(outgoing)) socket?.send(message)
     outgoing = []
-    outgoingBytes = 0
+    now.outgoingBytes = 0
   }
 
   function notify(): void {

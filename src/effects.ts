@@ -35,12 +35,14 @@ export interface Publish {
   /** Refused if the channel has moved past it. */
   readonly base: Position | undefined
   readonly timeoutMs: number
+  /** Why it cannot be sent, where that is known already. */
+  readonly refusal: ErrorCode | false
 }
 
 export type Input =
   | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
-  | { readonly type: 'publish'; readonly publish: Publish; readonly refusal?: ErrorCode | false }
+  | ({ readonly type: 'publish' } & Publish)
   | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
   | { readonly type: 'hint'; readonly hint: Hint }

@@ -20,7 +20,7 @@ type ErrorText = readonly [remedy: string, retry: Retry]
 // One row per code: what to do, and whether trying again can help. What happened is the code itself, read as words: every
 // page carries this table, so nothing is in it twice.
 const ERRORS = {
-  aborted: ['Try again if it is still wanted.', 'now'],
+  aborted: ['Try again.', 'now'],
   closed: ['Create a new client.', 'never'],
   config: ['Correct it.', 'never'],
   'connection-lost': ['Wait: the client tries again.', 'later'],
@@ -29,14 +29,14 @@ const ERRORS = {
   'frame-too-large': ['Send less, or raise maxFrameBytes.', 'never'],
   'gave-up': ['Call retryNow().', 'later'],
   internal: ['Please report it.', 'later'],
-  invalid: ['Correct it: names are 1 to 64 bytes, data is JSON of at most 64 levels.', 'never'],
-  'outbox-full': ['Publish less, or raise the limits of the outbox.', 'later'],
+  invalid: ['Correct it: a name has 64 bytes at most, data is JSON of 64 levels at most.', 'never'],
+  'outbox-full': ['Publish less, or raise its limits.', 'later'],
   protocol: ['Check that client and server match.', 'never'],
   'rate-limited': ['Slow down.', 'later'],
   replaced: ['Call retryNow().', 'later'],
   'server-error': ['Wait: the client tries again.', 'later'],
   'server-unavailable': ['Wait: the client tries again.', 'later'],
-  'stale-base': ['Look at the newer messages, then decide.', 'never'],
+  'stale-base': ['Look at the newer messages.', 'never'],
   timeout: ['Try again.', 'later'],
   'too-many': ['Use fewer.', 'later'],
   unauthorized: ['Sign in, then call retryNow().', 'later'],
@@ -95,7 +95,7 @@ export class RealtimeError extends Error {
 
 /** Tells whether `value` is an error of this library, also one from another copy of it. */
 export function isRealtimeError(value: unknown): value is RealtimeError {
-  return value instanceof Error && value.name === 'RealtimeError' && 'code' in value
+  return value instanceof Error && value.name === 'RealtimeError'
 }
 
 /** The code as this library knows it, or `fallback` for a word that only the peer knows. */
@@ -104,6 +104,6 @@ export function knownErrorCode(code: string, fallback: ErrorCode): ErrorCode {
 }
 
 /** A cause that can be shown. */
-export function causeOf(code: ErrorCode, closeCode?: number): Cause {
-  return { code, message: words(code), remedy: ERRORS[code][0], closeCode }
+export function causeOf(code: ErrorCode, closeCode?: number, message = words(code)): Cause {
+  return { code, message, remedy: ERRORS[code][0], closeCode }
 }

@@ -18,7 +18,7 @@ export interface ErrorDetails {
 export interface BackoffOptions {
   /** Added to every wait, in milliseconds. @defaultValue 0 */
   minDelayMs?: number
-  /** The first wait is a random time up to this, in milliseconds; it grows by `factor` with every try. @defaultValue 500 */
+  /** The first wait after a stable session is a random time up to this, in milliseconds; times `factor` with every try. @defaultValue 500 */
   baseDelayMs?: number
   /**
    * The longest random wait, in milliseconds. In the first 15 s of an outage it is at most 4 s, until 60 s at most 10 s:
@@ -40,7 +40,8 @@ export interface HeartbeatOptions {
   /**
    * How often the client asks the server how far its channels have come, in milliseconds; the smaller of this and the server's word.
    *
-   * At least 100. `Infinity` never asks: a dead network is then noticed only by sending, and `fresh` becomes `null`.
+   * At least 100. `Infinity` never asks, whatever the server says: a dead network is then noticed only by sending, and
+   * `fresh` is `null`.
    *
    * @defaultValue 25_000
    */
@@ -144,21 +145,21 @@ const MINIMUM: Readonly<Record<string, number>> = {
 
 /** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
 export function parseOptions(options: Partial<ClientOptions>): Settings {
-  const merged = merge('', DEFAULTS as unknown as Values, options as Values) as unknown as Settings
-  return { ...merged, closeCodes: options.closeCodes ?? {} }
+  return merge('', DEFAULTS as unknown as Values, options as Values) as unknown as Settings
 }
 
 type Values = Readonly<Record<string, unknown>>
 
 function merge(path: string, defaults: Values, given: Values): Values {
-  const merged: Record<string, unknown> = {}
+  // What has no default, such as single close codes, is taken as it is.
+  const merged: Record<string, unknown> = { ...given }
   for (const [name, fallback] of Object.entries(defaults)) {
     const value = given[name] ?? fallback
     const minimum = MINIMUM[name] ?? 0
     const type = typeof fallback
     // Not `value < minimum`: NaN must be refused too.
     if (typeof value !== type || (type === 'number' && !((value as number) >= minimum))) {
-      const wanted = type === 'number' ? `a number of at least ${minimum}` : `of type ${type}`
+      const wanted = type === 'number' ? `a number from ${minimum}` : `of type ${type}`
       throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}.` })
     }
     merged[name] = type === 'object' ? merge(`${path}${name}.`, fallback as Values, value as Values) : value

@@ -37,7 +37,7 @@ import {
   sweepAt,
   type Violation,
 } from './session/core.ts'
-import { abort, acked, giveUp, nacked, publish, pump } from './session/publishing.ts'
+import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
 import { attached, behind, event, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
@@ -48,7 +48,10 @@ const GREETINGS: readonly string[] = ['welcome', 'error', 'ping']
 
 /** Counters and sizes, for the application to look at. */
 export interface Stats {
-  /** Sessions that became live, and those after the first. */
+  /** Publishes that have not settled, and their encoded bytes. */
+  readonly outbox: number
+  readonly outboxBytes: number
+  /** Sessions that became live, and how many of them after the first. */
   readonly connects: number
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
@@ -58,11 +61,8 @@ export interface Stats {
   readonly resets: number
   /** Frames of types that this version does not know. */
   readonly unknownFrames: number
-  /** Publishes that have not settled, and their encoded bytes. */
-  readonly outboxCount: number
-  readonly outboxBytes: number
   /** Smoothed round trip of the heartbeat in milliseconds; 0 before the first. */
-  readonly roundTripMs: number
+  readonly latencyMs: number
 }
 
 export interface Session {
@@ -82,9 +82,11 @@ export function createSession(settings: Settings, random: () => number, createId
       core.now = now
       core.effects = []
       core.stepBytes = 0
-      if (!('socketId' in input) || isCurrent(core, input.socketId)) call(ON_INPUT, core, input)
+      const { socketId } = input as { readonly socketId?: number }
+      if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
       lookAfter(core)
-      if (sends(core)) pump(core)
+      // A publish to a channel that cannot be written yet opens no way for the others.
+      if (sends(core) && (input.type !== 'publish' || canWrite(core, input.channel))) pump(core)
       return core.effects
     },
     dueInMs: () => dueInMs(core),
@@ -93,9 +95,9 @@ export function createSession(settings: Settings, random: () => number, createId
     getStats: () => ({
       ...core.counters,
       reconnects: Math.max(0, core.counters.connects - 1),
-      outboxCount: core.outbox.count(),
+      outbox: core.outbox.count(),
       outboxBytes: core.outbox.bytes(),
-      roundTripMs: core.roundTripMs,
+      latencyMs: core.latencyMs,
     }),
   }
 }
@@ -105,19 +107,21 @@ type Handlers<Union extends { readonly type: string }> = {
   readonly [Type in Union['type']]: (core: Core, what: Extract<Union, { type: Type }>) => Violation
 }
 
-function call<Union extends { readonly type: string }>(handlers: Handlers<Union>, core: Core, what: Union): Violation {
-  return handlers[what.type as Union['type']](core, what as never)
+/** What the application asks of the connection is a trigger of the same name. */
+function ask(core: Core, input: { readonly type: 'connect' | 'disconnect' | 'retry' }): void {
+  trigger(core, input.type)
 }
 
 const ON_INPUT: Handlers<Input> = {
-  connect: (core) => trigger(core, 'connect'),
-  disconnect: (core) => trigger(core, 'disconnect'),
-  retry: (core) => trigger(core, 'retry'),
+  connect: ask,
+  disconnect: ask,
+  retry: ask,
   close(core, input) {
     core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + input.drainMs)
   },
   publish(core, input) {
-    if (publish(core, input.publish, input.refusal)) attach(core, channelRecord(core, input.publish.channel))
+    publish(core, input)
+    attach(core, channelRecord(core, input.channel))
   },
   abort,
   subscribe,
@@ -134,7 +138,7 @@ const ON_INPUT: Handlers<Input> = {
       // A frame may have ended the socket that it came on, and with it the ones after it.
       if (!isCurrent(core, socketId)) return
       const isInTime = sends(core) || GREETINGS.includes(frame.type)
-      if (!isInTime || call(ON_FRAME, core, frame)) violated(core, frame.type)
+      if (!isInTime || ON_FRAME[frame.type](core, frame as never)) violated(core, frame.type)
     }
   },
   'socket.ended': ended,
@@ -194,7 +198,7 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
     // Not known yet: nobody asks for it.
     fresh: null,
     syncedAtMs: null,
-    position: record.inbox.position(),
+    position: record.position,
     pending: record.pending,
     invalid: 0,
     lastError: record.lastError,

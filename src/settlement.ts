@@ -1,16 +1,10 @@
 // The promise of a publish: forgetting it is safe, and its failure is heard all the same.
 //
 // Rules of this file:
-// - A rejection is never an unhandled one of the platform's.
 // - Whether anybody listens is known: `await` and `then` on a subclass go through this `then`.
 
 /** A promise that knows whether anyone has asked for its result. */
 export class Settlement<T> extends Promise<T> {
-  // What `then` returns is an ordinary promise, and ordinary rules hold for it.
-  static override get [Symbol.species](): PromiseConstructor {
-    return Promise
-  }
-
   isAwaited = false
 
   override then<A = T, B = never>(
@@ -19,10 +13,5 @@ export class Settlement<T> extends Promise<T> {
   ): Promise<A | B> {
     this.isAwaited = true
     return super.then(onFulfilled, onRejected)
-  }
-
-  /** Keeps the platform from calling a rejection unhandled, without counting as someone who asked. */
-  ignore(): void {
-    super.then(undefined, () => {})
   }
 }

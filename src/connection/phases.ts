@@ -28,19 +28,19 @@ export interface PhaseFacts {
   readonly timer: 'authorize' | 'open' | 'welcome' | 'silence' | 'pong' | 'backoff' | null
 }
 
-const trying = { status: 'trying', socket: false, sends: false, accepts: true } as const
-const connected = { status: 'connected', socket: true, sends: true, accepts: true } as const
-const resting = { socket: false, sends: false, accepts: true, timer: null } as const
+function facts(status: PhaseFacts['status'], timer: PhaseFacts['timer'] = null, socket = false): PhaseFacts {
+  return { status, timer, socket, sends: status === 'connected', accepts: status !== 'closed' }
+}
 
 export const PHASES: { readonly [P in Phase]: PhaseFacts } = {
-  idle: { ...resting, status: 'idle' },
-  authorizing: { ...trying, timer: 'authorize' },
-  opening: { ...trying, socket: true, timer: 'open' },
-  handshaking: { ...trying, socket: true, timer: 'welcome' },
-  live: { ...connected, timer: 'silence' },
-  probing: { ...connected, timer: 'pong' },
-  waiting: { ...trying, timer: 'backoff' },
-  stopped: { ...resting, status: 'disconnected' },
-  failed: { ...resting, status: 'failed' },
-  closed: { ...resting, status: 'closed', accepts: false },
+  idle: facts('idle'),
+  authorizing: facts('trying', 'authorize'),
+  opening: facts('trying', 'open', true),
+  handshaking: facts('trying', 'welcome', true),
+  live: facts('connected', 'silence', true),
+  probing: facts('connected', 'pong', true),
+  waiting: facts('trying', 'backoff'),
+  stopped: facts('disconnected'),
+  failed: facts('failed'),
+  closed: facts('closed'),
 }

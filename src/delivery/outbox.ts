@@ -41,6 +41,8 @@ export interface Outbox {
   unansweredSinceMs(): number
   /** Takes a publish in, unless that would pass a limit. */
   offer(publish: Publish, bytes: number, nowMs: number): boolean
+  /** What has not settled, in the order of calls. */
+  entries(): Iterable<Entry>
   /** What has not settled and `isWanted`, in the order of calls. */
   pick(isWanted: (entry: Entry) => unknown): Entry[]
   /** What is past its deadline. */
@@ -86,10 +88,12 @@ export function createOutbox({ maxMessages, maxBytes }: OutboxLimits): Outbox {
       firstDueAtMs = Math.min(firstDueAtMs, dueAtMs)
       return true
     },
+    entries: () => pending,
     pick,
     due(nowMs) {
       if (nowMs < firstDueAtMs) return []
-      firstDueAtMs = Math.min(Infinity, ...pick(({ dueAtMs }) => dueAtMs > nowMs).map(({ dueAtMs }) => dueAtMs))
+      firstDueAtMs = Infinity
+      for (const { dueAtMs } of pending) if (dueAtMs > nowMs) firstDueAtMs = Math.min(firstDueAtMs, dueAtMs)
       return pick(({ dueAtMs }) => dueAtMs <= nowMs)
     },
     take(entry, { window, windowBytes }, nowMs) {

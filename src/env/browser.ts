@@ -18,13 +18,7 @@ export function createBrowserEnvironment(): Environment {
   return {
     monotonicNow: () => performance.now(),
     wallNow: Date.now,
-    soon(run) {
-      let isWanted = true
-      queueMicrotask(() => isWanted && run())
-      return () => {
-        isWanted = false
-      }
-    },
+    soon: (run) => queueMicrotask(run),
     defer(run) {
       const { port1, port2 } = new MessageChannel()
       port1.onmessage = () => {
@@ -32,16 +26,12 @@ export function createBrowserEnvironment(): Environment {
         run()
       }
       port2.postMessage(0)
-      return () => port1.close()
     },
     frame,
     startTimer,
     random: Math.random,
-    createId() {
-      // Not `randomUUID`: pages on plain http do not have it.
-      const bytes = crypto.getRandomValues(new Uint8Array(16))
-      return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-    },
+    // Not `randomUUID`: pages on plain http do not have it.
+    createId: () => crypto.getRandomValues(new Uint32Array(4)).join('-'),
     // Where there are no sockets, as on a server that renders pages, a client stays idle.
     ...(typeof WebSocket === 'function' && { openSocket }),
     onHint,
@@ -59,17 +49,17 @@ function startTimer(delayMs: number, wake: () => void): () => void {
 
 function frame(run: () => void): () => void {
   if (typeof requestAnimationFrame !== 'function') return startTimer(FRAME_MS, run)
-  const finish = () => {
-    cancelAnimationFrame(id)
-    cancelTimer()
-  }
   const fire = () => {
-    finish()
+    cancel()
     run()
   }
   const id = requestAnimationFrame(fire)
   const cancelTimer = startTimer(HIDDEN_FRAME_MS, fire)
-  return finish
+  const cancel = () => {
+    cancelAnimationFrame(id)
+    cancelTimer()
+  }
+  return cancel
 }
 
 function openSocket({ url, protocols }: SocketRequest, { opened, received, ended }: SocketHandlers): SocketHandle {

@@ -40,9 +40,9 @@ export interface Environment {
   /** Unix milliseconds. May jump either way. */
   wallNow(): number
   /** A microtask: the one flush at the end of a tick. */
-  soon(run: () => void): Cancel
+  soon(run: () => void): void
   /** A macrotask that hidden tabs do not throttle. */
-  defer(run: () => void): Cancel
+  defer(run: () => void): void
   /** Before the next paint; in a hidden page within 250 ms. */
   frame(run: () => void): Cancel
   /** Wakes once; possibly very late. */

@@ -63,7 +63,7 @@ export function closeMeaning(closeCode: number, overrides: Readonly<Record<numbe
 /** The wait that a close reason asks for (`code; retry=<ms>`), 0 where it names none. Never more than an hour. */
 export function retryAfterMs(reason: string): number {
   const wish = /;\s*retry=(\d{1,7})\b/.exec(reason)
-  return wish ? Math.min(Number(wish[1]), 3_600_000) : 0
+  return Math.min(Number(wish?.[1] ?? 0), 3_600_000)
 }
 
 /** `code[; retry=<ms>]` within the 123 bytes that a close frame can carry. */

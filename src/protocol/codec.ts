@@ -80,7 +80,7 @@ export function batchFrames(frames: readonly EncodedFrame[]): string[] {
   let batch: string[] = []
   let roomBytes = 0
   for (const { text, bytes } of frames) {
-    if (batches.length === 0 || bytes + 1 > roomBytes) {
+    if (bytes + 1 > roomBytes) {
       batches.push((batch = []))
       // Two brackets, and a comma for all but one.
       roomBytes = MAX_BATCH_BYTES - 1

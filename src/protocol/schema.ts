@@ -150,7 +150,7 @@ const reset = z.object({
   reason: text,
   position,
   top: position,
-  snapshot: optional(z.unknown()),
+  snapshot: optional(data),
   overlapTo: optional(count),
 })
 const detached = z.object({ type: z.literal('detached'), channel: text, request: count, code: text })

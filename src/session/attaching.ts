@@ -50,7 +50,7 @@ export function attach(core: Core, record: ChannelRecord): void {
     // What was read of it is no longer kept up, so the next reader starts anew.
     if (attachment.request) send(core, { type: 'unsub', channel: record.name, request: attachment.request })
     record.attachment = UNATTACHED
-    record.inbox.forget()
+    record.position = null
     record.lastError = null
     if (record.status !== 'idle') touch(core, record, 'idle')
   } else if (
@@ -69,7 +69,7 @@ export function attach(core: Core, record: ChannelRecord): void {
     if (reads) want.push('read')
     if (writes) want.push('write')
     const request = ++core.request
-    const position = (reads && record.inbox.position()) || undefined
+    const position = (reads && record.position) || undefined
     // What was granted before holds until the answer: publishes go on meanwhile.
     record.attachment = { ...attachment, request, wanted: want, askedAtMs: core.now.awakeMs, fetch: 0 }
     send(core, { type: 'sub', channel: record.name, request, want, position })

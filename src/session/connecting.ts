@@ -12,7 +12,7 @@ import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
 import type { Input } from '../effects.ts'
-import { type Cause, causeOf, type ErrorCode, isRealtimeError, RealtimeError } from '../errors.ts'
+import { type Cause, causeOf, isRealtimeError, RealtimeError } from '../errors.ts'
 import {
   CLOSE_ABANDONED,
   CLOSE_BAD_FRAME,
@@ -22,16 +22,17 @@ import {
 } from '../protocol/close-codes.ts'
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
+import type { ClientSnapshot } from '../snapshots.ts'
 import { attach, detachAll } from './attaching.ts'
-import { complain, type Core, send, sends, type Violation } from './core.ts'
+import { complain, type Core, send, sends, type Strike, type Violation } from './core.ts'
 import { giveUp } from './publishing.ts'
 
 type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000
-/** How often a refusal of this kind may come, without a stable session in between, before the client stops. */
-const MAX_STRIKES: { readonly [Code in ErrorCode]?: number } = { unauthorized: 1, protocol: 2 }
+/** How often trouble of this kind may come, without a stable session in between, before the client stops. */
+const MAX_STRIKES: { readonly [Kind in Strike]?: number } = { reauthorize: 1, protocol: 2 }
 /** The shortest heartbeat, in milliseconds, whatever a server says. */
 const MIN_HEARTBEAT_MS = 100
 /** Hints cut a wait no more often than this, in milliseconds: a page that flickers must not defeat the backoff. */
@@ -105,22 +106,26 @@ function forgive(core: Core): void {
   core.liveAtMs = Infinity
 }
 
-/** Renews what the application sees of the connection. */
+/** Renews what the application sees of the connection, if it looks different. */
 function show(core: Core): void {
-  const status = publicStatus(core.connection)
-  const isNew = status !== core.snapshot.status
-  core.snapshot = {
+  const before = core.snapshot
+  const status = publicStatus(core.connection.phase, before.status)
+  const isNew = status !== before.status
+  const isLive = sends(core)
+  const snapshot: ClientSnapshot = {
     status,
-    previous: isNew ? core.snapshot.status : core.snapshot.previous,
+    previous: isNew ? before.status : before.previous,
     cause: core.connection.cause,
-    attempt: sends(core) ? 0 : core.attempt,
+    attempt: isLive ? 0 : core.attempt,
     retryAtMs: core.connection.phase === 'waiting' ? core.now.wallMs + core.timerAtMs - core.now.elapsedMs : null,
-    sinceMs: isNew ? core.now.wallMs : core.snapshot.sinceMs,
-    transport: sends(core) ? 'websocket' : null,
+    sinceMs: isNew ? core.now.wallMs : before.sinceMs,
+    transport: isLive ? 'websocket' : null,
     resumed: false,
   }
+  if (Object.entries(snapshot).every(([name, value]) => value === before[name as keyof ClientSnapshot])) return
+  core.snapshot = snapshot
   core.effects.push({ type: 'changed' })
-  if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: core.snapshot })
+  if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })
 }
 
 /** The address is there: dial. */
@@ -133,7 +138,7 @@ export function authorized(core: Core, input: InputOf<'authorized'>): void {
 /** There is no address: for good if it is not usable, else try again. */
 export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>): void {
   if (!isAsking(core, attemptId)) return
-  if (isRealtimeError(error)) lose(core, { ...causeOf(error.code), message: error.message }, 'stop')
+  if (isRealtimeError(error)) lose(core, causeOf(error.code, undefined, error.message), 'stop')
   else lose(core, causeOf('connection-refused'))
 }
 
@@ -159,7 +164,7 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   core.heartbeatMs = core.settings.heartbeat.intervalMs
   // Who never wants to ask is not made to by the server.
   if (core.heartbeatMs < Infinity) {
-    core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, Math.min(core.heartbeatMs, frame.heartbeat.intervalMs))
+    core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, Math.min(core.heartbeatMs, frame.heartbeat.intervalMs || Infinity))
   }
   core.pingedAtMs = core.now.awakeMs
   core.undrainedBytes = 0
@@ -179,17 +184,17 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
 
 /** The peer sent what it must not: replace the socket, and stop if that keeps happening. */
 export function violated(core: Core, what: string): void {
-  const cause = { ...causeOf('protocol', CLOSE_BAD_FRAME), message: `The server sent a bad ${what}` }
-  lose(core, cause, 'retry', CLOSE_BAD_FRAME)
+  lose(core, causeOf('protocol', CLOSE_BAD_FRAME, `The server sent a bad ${what}`), 'retry', CLOSE_BAD_FRAME)
 }
 
 function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
   // A stable session forgives what came before it.
   if (core.now.awakeMs - core.liveAtMs >= core.settings.backoff.stableAfterMs) forgive(core)
   core.liveAtMs = Infinity
-  const count = (core.strikes[cause.code] ?? 0) + 1
-  core.strikes[cause.code] = count
-  const isFinal = policy === 'stop' || policy === 'replace' || count > (MAX_STRIKES[cause.code] ?? Infinity)
+  const kind = policy === 'reauthorize' ? policy : cause.code
+  const count = (core.strikes[kind] ?? 0) + 1
+  core.strikes[kind] = count
+  const isFinal = policy === 'stop' || policy === 'replace' || count > (MAX_STRIKES[kind] ?? Infinity)
   trigger(core, isFinal ? 'rejected' : 'lost', cause, closeCode)
 }
 
@@ -216,7 +221,7 @@ export function pinged(core: Core, frame: PingFrame): void {
 export function ponged(core: Core, frame: PongFrame): void {
   if (frame.n !== core.pings || core.connection.phase !== 'probing') return
   const roundTripMs = core.now.awakeMs - core.pingedAtMs
-  core.roundTripMs += (roundTripMs - core.roundTripMs) / (core.roundTripMs ? 8 : 1)
+  core.latencyMs += (roundTripMs - core.latencyMs) / (core.latencyMs ? 8 : 1)
   trigger(core, 'heard')
 }
 
@@ -224,7 +229,7 @@ export function ponged(core: Core, frame: PongFrame): void {
 export function probe(core: Core): void {
   trigger(core, 'nudge')
   if (core.connection.phase !== 'probing') return
-  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.roundTripMs))
+  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.latencyMs))
   core.timerAtMs = Math.min(core.timerAtMs, core.now.awakeMs + core.answerMs)
 }
 

@@ -7,13 +7,12 @@
 
 import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
-import { createInbox, type Inbox } from '../delivery/inbox.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
 import type { Effect, Now } from '../effects.ts'
 import type { ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
-import type { Grant, Limits } from '../protocol/frames.ts'
+import type { Grant, Limits, Position } from '../protocol/frames.ts'
 import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
 
 /** True where a frame says what it must not. */
@@ -47,7 +46,8 @@ export const UNATTACHED: Attachment = {
 /** Everything the session knows of one channel. */
 export interface ChannelRecord {
   readonly name: string
-  readonly inbox: Inbox
+  /** The newest message received; `null` before the first attachment. */
+  position: Position | null
   attachment: Attachment
   status: ChannelStatus
   /** Handlers and other readers; while above 0 the channel is wanted for reading. */
@@ -59,6 +59,9 @@ export interface ChannelRecord {
   lastError: RealtimeError | null
   snapshot: ChannelSnapshot | undefined
 }
+
+/** Trouble that is forgiven a few times: a code, or a close code's policy where that decides. */
+export type Strike = ErrorCode | 'reauthorize'
 
 /** Counters since the client was made. */
 export interface Counters {
@@ -87,7 +90,7 @@ export interface Core {
   /** When this session became live; awake time. `Infinity` while there is none. */
   liveAtMs: number
   /** How often each kind of trouble has come since the last stable session. */
-  strikes: { [Code in ErrorCode]?: number }
+  strikes: { [Kind in Strike]?: number }
   /** Names this client towards the server: a secret of this page load. */
   producer: string
   /** Counts sockets; also the generation by which the server fences old ones. */
@@ -109,7 +112,7 @@ export interface Core {
   /** The number of our newest ping, when it was sent, in awake time, and its smoothed round trip. */
   pings: number
   pingedAtMs: number
-  roundTripMs: number
+  latencyMs: number
   /** How long its answer may take, in milliseconds. */
   answerMs: number
   heartbeatMs: number
@@ -161,7 +164,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     hurriedAtMs: -Infinity,
     pings: 0,
     pingedAtMs: 0,
-    roundTripMs: 0,
+    latencyMs: 0,
     answerMs: 0,
     heartbeatMs: 0,
     limits: undefined,
@@ -176,7 +179,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
   if (!record) {
     record = {
       name,
-      inbox: createInbox(),
+      position: null,
       attachment: UNATTACHED,
       status: 'idle',
       readers: 0,

@@ -16,21 +16,23 @@ import { channelRecord, type Core, send, touch, type Violation } from './core.ts
 /** No more than this is left waiting in the socket: what is still here can be given up, and a ping is not stuck behind it. */
 const MAX_UNDRAINED_BYTES = 32_768
 
-/** Takes a publish in, or settles it at once. Tells which. */
-export function publish(core: Core, request: Publish, refused: ErrorCode | false = false): boolean {
+/** Takes a publish in, or settles it at once. */
+export function publish(core: Core, request: Publish): void {
   const { bytes } = encodeFrame(pubFrame(request, Number.MAX_SAFE_INTEGER))
   const refusal =
-    refused ||
+    request.refusal ||
     (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
       : bytes > core.settings.maxFrameBytes
         ? 'frame-too-large'
         : !core.outbox.offer(request, bytes, core.now.awakeMs) && 'outbox-full')
+  if (refusal) {
+    core.effects.push({ type: 'settle', id: request.id, result: new RealtimeError(refusal, { outcome: 'rejected' }) })
+    return
+  }
   const record = channelRecord(core, request.channel)
   record.pending++
-  if (refusal) settle(core, request, new RealtimeError(refusal, { outcome: 'rejected' }))
-  else touch(core, record)
-  return !refusal
+  touch(core, record)
 }
 
 function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: number): OutgoingFrame {
@@ -39,10 +41,9 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  const isReady = (entry: Entry) =>
-    !entry.sequence && core.channels.get(entry.channel)?.attachment.granted.includes('write')
   if (!core.limits) return
-  for (const entry of core.outbox.pick(isReady)) {
+  for (const entry of core.outbox.entries()) {
+    if (entry.sequence || !canWrite(core, entry.channel)) continue
     const undrainedBytes = core.now.bufferedBytes + core.now.outgoingBytes + core.stepBytes
     if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
     else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.outbox.take(entry, core.limits, core.now.awakeMs)) {
@@ -50,6 +51,10 @@ export function pump(core: Core): void {
       core.stepBytes += entry.bytes
     } else return
   }
+}
+
+export function canWrite(core: Core, channel: string): boolean {
+  return channelRecord(core, channel).attachment.granted.includes('write')
 }
 
 export function acked(core: Core, frame: AckFrame): Violation {

@@ -6,6 +6,7 @@
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
 import type { AttachedFrame, BehindFrame, EventFrame, LogEvent, PageFrame, ResetFrame } from '../protocol/frames.ts'
+import { arrivalOf, isSamePosition } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
 import { type ChannelRecord, type Core, send, touch, type Violation } from './core.ts'
 
@@ -13,22 +14,18 @@ import { type ChannelRecord, type Core, send, touch, type Violation } from './co
 export function attached(core: Core, frame: AttachedFrame): Violation {
   const record = answering(core, frame)
   if (!record) return
-  const { attachment, inbox } = record
-  attachment.granted = frame.grants
+  const { attachment } = record
+  attachment.granted = attachment.wanted.filter((grant) => frame.grants.includes(grant))
   attachment.epoch = frame.top.epoch
   record.lastError = null
-  const isGranted = attachment.wanted.every((grant) => frame.grants.includes(grant))
-  if (!isGranted) deny(core, record, 'forbidden')
-  if (!attachment.wanted.includes('read')) {
-    if (isGranted) touch(core, record, 'live')
-  } else if (frame.grants.includes('read') && frame.mode !== 'reset') {
-    if (frame.mode === 'live') {
-      if (!inbox.position()) inbox.start(frame.top)
-      // Live, but elsewhere: what lies between would be lost in silence.
-      if (!inbox.isAt(frame.top)) return true
-    }
-    goOn(core, record, frame.mode)
-  }
+  if (attachment.granted.length < attachment.wanted.length) deny(core, record, 'forbidden')
+  else if (!reading(core, frame)) touch(core, record, 'live')
+  if (!reading(core, frame) || frame.mode === 'reset') return
+  record.position ??= frame.top
+  // Live elsewhere, or behind in another history: what lies between would be lost in silence.
+  const { epoch } = record.position
+  if (frame.mode === 'live' ? !isSamePosition(record.position, frame.top) : epoch !== frame.top.epoch) return true
+  goOn(core, record, frame.mode)
 }
 
 /** A complete new start: everything known of the channel is replaced by what the frame says. */
@@ -41,13 +38,13 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   )
     return
   if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return true
-  record.inbox.start(frame.position)
+  record.position = frame.position
   record.attachment.epoch = frame.position.epoch
   record.attachment.fetch = 0
   core.counters.resets++
   const { reason, snapshot, position } = frame
   core.effects.push({ type: 'deliver', channel: record.name, event: 'reset', detail: { reason, snapshot, position } })
-  goOn(core, record, record.inbox.isAt(frame.top) ? 'live' : 'catching-up')
+  goOn(core, record, isSamePosition(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
 /** The server has stopped pushing. */
@@ -59,7 +56,7 @@ export function behind(core: Core, frame: BehindFrame): void {
 export function event(core: Core, frame: EventFrame): void {
   const record = reading(core, frame)
   if (record?.status !== 'live') return
-  const arrival = record.inbox.accept(frame.offset)
+  const arrival = arrivalOf(record.position, frame.offset)
   if (arrival === 'next') deliver(core, record, frame, false)
   else core.counters[arrival]++
   if (arrival === 'gaps') goOn(core, record, 'catching-up')
@@ -68,26 +65,26 @@ export function event(core: Core, frame: EventFrame): void {
 /** The answer to a fetch: what was missed, and whether there is more of it. */
 export function page(core: Core, frame: PageFrame): Violation {
   const record = reading(core, frame)
-  if (record?.attachment.fetch !== frame.request) return
+  if (!frame.request || record?.attachment.fetch !== frame.request) return
   record.attachment.fetch = 0
   // An empty page that promises more would be asked for without end.
   if (frame.more && frame.events.length === 0) return true
   for (const logged of frame.events) {
-    if (record.inbox.accept(logged.offset) !== 'next') return true
+    if (arrivalOf(record.position, logged.offset) !== 'next') return true
     deliver(core, record, logged, true)
   }
   goOn(core, record, frame.more ? 'catching-up' : 'live')
 }
 
-/** The channel's record, if it is attached for reading: frames that cross a `sub` belong to the attachment before. */
+/** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
 function reading(core: Core, frame: { readonly channel: string }): ChannelRecord | undefined {
   const record = core.channels.get(frame.channel)
-  return record?.attachment.wanted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
+  return record?.attachment.granted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
 }
 
 function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
   touch(core, record, status)
-  const position = record.inbox.position()
+  const { position } = record
   if (status === 'live' || record.attachment.fetch || !position || !core.limits) return
   record.attachment.fetch = ++core.request
   record.attachment.fetchedAtMs = core.now.awakeMs
@@ -98,6 +95,7 @@ function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up')
 function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
   const { offset, id, name, data, sender, storedAtMs } = logged
   const { epoch } = record.attachment
+  record.position = { epoch, offset }
   const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: false }
   core.effects.push({ type: 'deliver', channel: record.name, event: 'message', detail })
   touch(core, record)

@@ -139,7 +139,7 @@ describe('rejected', () => {
     const sent = [1, 2, 3].map(() => watch(client.channel('a').publish('m', 'x'.repeat(250))))
     await stage.advance(0)
     expect(sent.map(({ result }) => result)).toMatchObject([undefined, undefined, { code: 'outbox-full' }])
-    expect(client.stats()).toMatchObject({ outboxCount: 2 })
+    expect(client.stats()).toMatchObject({ outbox: 2 })
     expect(client.stats().outboxBytes).toBeLessThanOrEqual(1_000)
   })
 
@@ -148,7 +148,7 @@ describe('rejected', () => {
     const sent = watch(client.channel('a').publish('m', 'x'.repeat(2_000)))
     await stage.advance(CONNECT_MS)
     expect(sent.result).toMatchObject({ code: 'frame-too-large', outcome: 'rejected' })
-    expect([server.framesOf('pub').length, client.stats().outboxCount]).toEqual([0, 0])
+    expect([server.framesOf('pub').length, client.stats().outbox]).toEqual([0, 0])
   })
 
   test('frame-too-large: more than the server takes, and what follows is sent', async () => {
