@@ -175,8 +175,8 @@ export class Broker {
     store.tops([channel], (extents) => {
       const extent = extents === 'unavailable' ? undefined : extents[0]
       if (!extent) return done(STORE_UNAVAILABLE)
-      const { epoch, first, top } = extent
-      const position = { epoch, offset: Math.min(Math.max(after, first - 1), top) }
+      const { epoch, first } = extent
+      const position = { epoch, offset: Math.max(after, first - 1) }
       store.page({ channel, position, count: limit, dataLength: HISTORY_LENGTH }, (page) => {
         if (page === 'unavailable') return done(STORE_UNAVAILABLE)
         const messages = page.events.map(({ dataText, sender = null, ...event }) => ({

@@ -207,6 +207,20 @@ describe('limits', () => {
     expect(await third.ended()).toBe(`${CLOSE_TOO_MANY} too-many; retry=25000`)
   })
 
+  test('of unsent bytes hold back a page until the socket has drained', async () => {
+    const { url, server } = await serve({ limits: { maxBufferedBytes: 100_000 } })
+    const reader = await attached(url)
+    const [{ top }] = (await reader.heard('attached')) as [ServerFrame & { type: 'attached' }]
+    reader.socket.pause()
+    const data = 'x'.repeat(500_000)
+    for (let i = 0; i < 20; i++) await server.publish('a', 'note', data)
+    reader.say({ type: 'fetch', channel: 'a', request: 2, position: top, count: 1 })
+    // Had the page left already, it would stand before what was said later.
+    await server.publish('a', 'note', 'last')
+    reader.socket.resume()
+    await until(() => reader.frames.some(({ type }) => type === 'page'), 4_000)
+  })
+
   test('of unsent bytes make a reader that does not read fetch', async () => {
     const { url, server } = await serve({ limits: { maxBufferedBytes: 100_000 } })
     const reader = await attached(url)
@@ -239,7 +253,10 @@ describe('the server', () => {
     const client = await attached(url)
     const silent = await attached(url, 'p2')
     silent.socket.pause()
+    const startMs = performance.now()
     await Promise.all([server.close(), server.close()])
+    // One that does not answer the close is not waited for.
+    expect(performance.now() - startMs).toBeLessThan(10_000)
     expect(await client.ended()).toBe('4503 closing')
     expect((await new Client(url).opened()).end).toContain('ECONNREFUSED')
     silent.socket.resume()

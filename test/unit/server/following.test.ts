@@ -65,6 +65,18 @@ describe('a page', () => {
     expect(client.messages.at(-1)?.length).toBeLessThan(32_768 + 200)
   })
 
+  test.each([
+    ['of letters that take two bytes', 'ä'.repeat(8_000), 20],
+    ['of small events', 'x'.repeat(90), 256],
+  ])('holds at most 32 KiB %s', (_, data, count) => {
+    const stage = stageWith(0)
+    for (let i = 0; i < count; i++) stage.publish('a', data)
+    const client = stage.connect()
+    subscribe(client, at(0))
+    expect(fetchAfter(client, 0)).toMatchObject([{ more: true }])
+    expect(Buffer.byteLength(client.messages.at(-1) ?? '')).toBeLessThan(32_768 + 200)
+  })
+
   test('holds one event at least, however large', () => {
     const stage = stageWith(0)
     stage.publish('a', 'x'.repeat(100_000))

@@ -245,6 +245,19 @@ describe('onPublish', () => {
     expect(stage.environment.errors).toHaveLength(errorCount)
   })
 
+  test('that answers leaves no timer behind', () => {
+    let answer = () => {}
+    const stage = stageThat(({ data }, done) => {
+      answer = () => done({ answer: data })
+    })
+    const client = stage.attach('a')
+    const before = stage.environment.timerCount
+    client.publish('a', 1)
+    expect(stage.environment.timerCount).toBe(before + 1)
+    answer()
+    expect(stage.environment.timerCount).toBe(before)
+  })
+
   test('that throws refuses that publish with `internal` and is reported', () => {
     const stage = stageThat(() => {
       throw new Error('bug')
