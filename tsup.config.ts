@@ -9,7 +9,7 @@ import { defineConfig } from 'tsup'
 import { MANGLING } from './scripts/internal-names.ts'
 
 /** What the inside calls its properties is nobody's business, and costs every page. */
-const shortenInternals = (options: object) => void Object.assign(options, MANGLING)
+const shortenInternals = (options: object) => void Object.assign(options, MANGLING, { minifySyntax: true })
 
 export default defineConfig([
   {

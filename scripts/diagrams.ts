@@ -113,7 +113,6 @@ interface Told {
 const CONNECTING = 'Connection lost. Reconnecting…'
 
 const ERRORS: { readonly [Code in ErrorCode]: Told } = {
-  aborted: { happened: 'The signal that was passed in has been aborted.', words: 'Cancelled.' },
   closed: { happened: 'The client has been closed, or is closing.', words: 'This page is no longer connected.' },
   config: {
     happened: 'An option, an argument or the address cannot be used; the message names it.',

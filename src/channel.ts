@@ -25,8 +25,6 @@ export interface PublishOptions {
    * @defaultValue `publish.timeoutMs` of the client, 60 000
    */
   timeoutMs?: number
-  /** Gives up when aborted; what that means is told by the error's `outcome`. */
-  signal?: AbortSignal
   /** Refused with `stale-base` if the channel has moved past this position, or has another history. */
   base?: Position
 }
@@ -69,7 +67,7 @@ export interface Channel {
    * @throws RealtimeError `outbox-full`, outcome `rejected`: `outbox.maxMessages` or `outbox.maxBytes` is reached. Publish less.
    * @throws RealtimeError `forbidden`, outcome `rejected`: the server refused this channel. Trying again will not help.
    * @throws RealtimeError `stale-base`, outcome `rejected`: the channel has moved past `base`. Look again, then decide.
-   * @throws RealtimeError `timeout` or `aborted`, outcome `rejected` if it was never sent, else `unknown`.
+   * @throws RealtimeError `timeout`, outcome `rejected` if it was never sent, else `unknown`.
    * @throws RealtimeError `connection-lost`, outcome `unknown`: it was sent, and the answer was lost with the connection.
    *   The server has it once or not at all; it is not sent again.
    * @throws RealtimeError `closed`, outcome as for `timeout`: the client was closed first.

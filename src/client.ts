@@ -121,13 +121,11 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     channel: string,
     name: string,
     data: unknown,
-    { signal, base, timeoutMs = settings.publish.timeoutMs }: PublishOptions = {},
+    { base, timeoutMs = settings.publish.timeoutMs }: PublishOptions = {},
   ): Promise<Receipt> {
     const id = createId()
-    const abort = () => feed({ type: 'abort', id })
     const settlement = new Settlement<Receipt>((resolve, reject) => {
       settlements.set(id, (result) => {
-        signal?.removeEventListener('abort', abort)
         if (!(result instanceof RealtimeError)) return resolve(result)
         reject(result)
         // Whoever awaits it has done so by then.
@@ -137,12 +135,10 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     // A forgotten rejection is told by an `error` event; for the platform it is handled.
     settlement.catch(() => {})
     settlement.isAwaited = false
-    signal?.addEventListener('abort', abort)
     const dataText = encode(data)
     const isValid = dataText && isIdentifier(name) && timeoutMs >= 0
-    const refusal = signal?.aborted ? 'aborted' : !isValid && 'invalid'
-    const take = refusal ? feed : use
-    take({ type: 'publish', channel, id, name, dataText, base, timeoutMs, refusal })
+    const take = isValid ? use : feed
+    take({ type: 'publish', channel, id, name, dataText, base, timeoutMs, refusal: !isValid && 'invalid' })
     return settlement
   }
 
@@ -191,7 +187,7 @@ function checkUrl(url: string | URL): string {
   } catch {
     // No address at all: the same to whoever gave it.
   }
-  throw new RealtimeError('config', { message: 'The url must be ws:// or wss://, without #.' })
+  throw new RealtimeError('config', { message: 'The url must be ws: or wss:, without #.' })
 }
 
 /** The data as JSON text; empty for what JSON cannot say, or what nests too deep. */

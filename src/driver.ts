@@ -135,8 +135,11 @@ export function createDriver(
       {
         opened: () => feed({ type: 'socket.opened', socketId }),
         received(data) {
-          const message = typeof data === 'string' ? decodeMessage(data, maxFrameBytes, readFrame) : 'malformed'
-          feed({ type: 'socket.received', socketId, message })
+          feed({
+            type: 'socket.received',
+            socketId,
+            message: typeof data === 'string' ? decodeMessage(data, maxFrameBytes, readFrame) : 'malformed',
+          })
         },
         ended: (closeCode, reason) => feed({ type: 'socket.ended', socketId, closeCode, reason }),
       },

@@ -12,7 +12,7 @@ import type { Position, Sender } from './protocol/frames.ts'
 import type { KnownServerFrame } from './protocol/read-server-frame.ts'
 import type { ClientSnapshot } from './snapshots.ts'
 
-/** The instant of an input, on the clocks that deadlines run on. */
+/** The instant of an input, on the clocks that deadlines run on. The driver keeps it up to date; nobody keeps a copy. */
 export interface Now {
   /** Time in which the page could run. Answers, publishes and probes are measured on it. */
   readonly awakeMs: number
@@ -43,7 +43,6 @@ export type Input =
   | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
   | ({ readonly type: 'publish' } & Publish)
-  | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
   | { readonly type: 'hint'; readonly hint: Hint }
   | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string }

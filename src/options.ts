@@ -11,7 +11,7 @@ import type { ClosePolicy } from './protocol/close-codes.ts'
 export interface ErrorDetails {
   readonly error: RealtimeError
   /** The channel it belongs to, where it belongs to one. */
-  readonly channel?: string
+  readonly channel?: string | undefined
 }
 
 /** How long to wait before trying to connect again. */

@@ -37,7 +37,7 @@ import {
   sweepAt,
   type Violation,
 } from './session/core.ts'
-import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
+import { acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
 import { attached, behind, event, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
@@ -51,8 +51,7 @@ export interface Stats {
   /** Publishes that have not settled, and their encoded bytes. */
   readonly outbox: number
   readonly outboxBytes: number
-  /** Sessions that became live, and how many of them after the first. */
-  readonly connects: number
+  /** Sessions that became live after the first. */
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
   readonly duplicates: number
@@ -81,7 +80,6 @@ export function createSession(settings: Settings, random: () => number, createId
     step(input, now) {
       core.now = now
       core.effects = []
-      core.stepBytes = 0
       const { socketId } = input as { readonly socketId?: number }
       if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
       lookAfter(core)
@@ -94,7 +92,7 @@ export function createSession(settings: Settings, random: () => number, createId
     getChannelSnapshot: (channel) => channelSnapshot(core, channel),
     getStats: () => ({
       ...core.counters,
-      reconnects: Math.max(0, core.counters.connects - 1),
+      reconnects: Math.max(0, core.counters.reconnects),
       outbox: core.outbox.count(),
       outboxBytes: core.outbox.bytes(),
       latencyMs: core.latencyMs,
@@ -123,7 +121,6 @@ const ON_INPUT: Handlers<Input> = {
     publish(core, input)
     attach(core, channelRecord(core, input.channel))
   },
-  abort,
   subscribe,
   unsubscribe,
   hint: hinted,
@@ -207,7 +204,7 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
 }
 
 function dueInMs(core: Core): number {
-  const polls = sends(core) && core.now.bufferedBytes + core.now.outgoingBytes + core.stepBytes > 0
+  const polls = sends(core) && core.now.bufferedBytes + core.now.outgoingBytes > 0
   const dueAtMs = Math.min(core.outbox.dueAtMs(), core.sweepAtMs, core.closeDueAtMs)
   return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - core.now.awakeMs, polls ? DRAIN_POLL_MS : Infinity))
 }

@@ -53,13 +53,10 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     core.connection = next
     const to = PHASES[next.phase]
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
-    if (!to.accepts) giveUp(core, core.outbox.pick(Boolean), 'closed')
     if ((from.sends && !to.sends) || !to.accepts) {
-      giveUp(
-        core,
-        core.outbox.pick((entry) => entry.sequence),
-        'connection-lost',
-      )
+      // What has not been sent waits for the next session, unless there is none.
+      const entries = core.outbox.pick((entry) => entry.sequence || !to.accepts)
+      giveUp(core, entries, to.accepts ? 'connection-lost' : 'closed')
       core.outbox.forgetUnanswered()
       detachAll(core)
     }
@@ -80,7 +77,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     core.effects.push({ type: 'authorize', attemptId: ++core.attemptId })
   } else if (phase === 'live') {
     if (!from.sends) {
-      core.counters.connects++
+      core.counters.reconnects++
       core.liveAtMs = core.now.awakeMs
     }
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
@@ -211,10 +208,9 @@ export function phaseDueInMs(core: Core): number {
   return core.timerAtMs - (core.connection.phase === 'waiting' ? core.now.elapsedMs : core.now.awakeMs)
 }
 
-/** The server asks: answer, and ask too if that is overdue. In a hidden page the server's questions keep the pace. */
+/** The server asks: answer. Ours, if it is overdue, goes out with it: in a hidden page the server's questions keep the pace. */
 export function pinged(core: Core, frame: PingFrame): void {
   send(core, { type: 'pong', n: frame.n })
-  phaseDue(core)
 }
 
 /** The answer to our newest ping. Any other answer means nothing. */

@@ -65,7 +65,8 @@ export type Strike = ErrorCode | 'reauthorize'
 
 /** Counters since the client was made. */
 export interface Counters {
-  connects: number
+  /** Starts below 0, so that the first session does not count. */
+  reconnects: number
   duplicates: number
   gaps: number
   resets: number
@@ -116,10 +117,8 @@ export interface Core {
   /** How long its answer may take, in milliseconds. */
   answerMs: number
   heartbeatMs: number
-  /** What the server bounds. Nothing is sent before it has said so. */
-  limits: Limits | undefined
-  /** Bytes of publishes sent in this step, which no other count shows yet. */
-  stepBytes: number
+  /** What the server bounds. Empty until `welcome`, before which nothing looks. */
+  limits: Limits
   /** What waited in the socket at the last look, and when some of it last left; awake time. */
   undrainedBytes: number
   drainedAtMs: number
@@ -135,7 +134,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     createId,
     outbox: createOutbox(settings.outbox),
     channels: new Map(),
-    counters: { connects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
+    counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
     now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, outgoingBytes: 0, bufferedBytes: 0 },
     connection: IDLE,
@@ -167,8 +166,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     latencyMs: 0,
     answerMs: 0,
     heartbeatMs: 0,
-    limits: undefined,
-    stepBytes: 0,
+    limits: {} as Limits,
     undrainedBytes: 0,
     drainedAtMs: 0,
   }
@@ -201,7 +199,7 @@ export function send(core: Core, frame: OutgoingFrame): void {
 
 /** Tells the application of trouble that no promise could tell of. */
 export function complain(core: Core, error: RealtimeError, channel?: string): void {
-  core.effects.push({ type: 'emit', event: 'error', detail: { error, ...(channel !== undefined && { channel }) } })
+  core.effects.push({ type: 'emit', event: 'error', detail: { error, channel } })
 }
 
 /** The channel looks different to the application now. */

@@ -41,14 +41,13 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  if (!core.limits) return
+  let undrainedBytes = core.now.bufferedBytes + core.now.outgoingBytes
   for (const entry of core.outbox.entries()) {
     if (entry.sequence || !canWrite(core, entry.channel)) continue
-    const undrainedBytes = core.now.bufferedBytes + core.now.outgoingBytes + core.stepBytes
     if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
     else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.outbox.take(entry, core.limits, core.now.awakeMs)) {
       send(core, pubFrame(entry, entry.sequence))
-      core.stepBytes += entry.bytes
+      undrainedBytes += entry.bytes
     } else return
   }
 }
@@ -76,15 +75,6 @@ function answered(
   const entry = core.outbox.answer(frame.channel, frame.sequence)
   if (entry === 'never-sent') return true
   if (entry !== 'settled') settle(core, entry, result(entry))
-}
-
-/** The application no longer wants to wait. */
-export function abort(core: Core, { id }: { readonly id: string }): void {
-  giveUp(
-    core,
-    core.outbox.pick((entry) => entry.id === id),
-    'aborted',
-  )
 }
 
 /** The channel may not be written: what was never sent is refused for good. */

@@ -85,7 +85,7 @@ function reading(core: Core, frame: { readonly channel: string }): ChannelRecord
 function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
   touch(core, record, status)
   const { position } = record
-  if (status === 'live' || record.attachment.fetch || !position || !core.limits) return
+  if (status === 'live' || record.attachment.fetch || !position) return
   record.attachment.fetch = ++core.request
   record.attachment.fetchedAtMs = core.now.awakeMs
   const count = core.limits.pageCount

@@ -96,10 +96,7 @@ export class SimClient implements Watched {
     this.#orders.set(channel, order + 1)
     const published: Published = { id, channel, order, result: undefined }
     this.publishes.set(id, published)
-    this.feed({
-      type: 'publish',
-      publish: { channel, id, name: 'm', dataText, base: undefined, timeoutMs },
-    })
+    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base: undefined, timeoutMs, refusal: false })
     return published
   }
 

@@ -14,8 +14,8 @@ export function bounds(world: World, limits: { maxMessages: number; maxBytes: nu
       for (const link of world.network.links) if (link.isInUse) inUse++
       if (inUse > clients.length) violation('G18', `${inUse} sockets in use by ${clients.length} clients`)
       for (const { name, session } of clients) {
-        const { outboxCount, outboxBytes } = session.getStats()
-        if (outboxCount > limits.maxMessages) violation('G15', `${name} holds ${outboxCount} publishes`)
+        const { outbox, outboxBytes } = session.getStats()
+        if (outbox > limits.maxMessages) violation('G15', `${name} holds ${outbox} publishes`)
         if (outboxBytes > limits.maxBytes) violation('G15', `${name} holds ${outboxBytes} bytes`)
       }
     },

@@ -153,7 +153,7 @@ describe('connect', () => {
     const sent = watch(publish('m'))
     await stage.advance(CONNECT_MS)
     expect(sent.result).toMatchObject({ offset: 1 })
-    expect(stats().connects).toBe(1)
+    expect(stats().reconnects).toBe(0)
     void close()
   })
 })

@@ -208,28 +208,6 @@ describe('rejected', () => {
     await stage.advance(1)
     expect(sent.result).toMatchObject({ code: 'timeout', outcome: 'rejected' })
   })
-
-  test('aborted: by a signal before it was sent, and it is never sent', async () => {
-    const stage = new Stage()
-    const server = stage.fake()
-    const client = stage.client({ connect: { auto: false } })
-    const controller = new AbortController()
-    const sent = watch(client.channel('a').publish('m', 1, { signal: controller.signal }))
-    controller.abort()
-    await stage.advance(0)
-    expect(sent.result).toMatchObject({ code: 'aborted', outcome: 'rejected' })
-    client.connect()
-    await stage.advance(CONNECT_MS)
-    expect(server.framesOf('pub')).toEqual([])
-  })
-
-  test('aborted: by a signal that had been aborted before the call', async () => {
-    const { stage, server, client } = await connected()
-    const sent = watch(client.channel('a').publish('m', 1, { signal: AbortSignal.abort() }))
-    await stage.advance(CONNECT_MS)
-    expect(sent.result).toMatchObject({ code: 'aborted', outcome: 'rejected' })
-    expect(server.framesOf('pub')).toEqual([])
-  })
 })
 
 describe('unknown', () => {
@@ -250,16 +228,6 @@ describe('unknown', () => {
     expect(sent.result).toMatchObject({ code: 'timeout', outcome: 'unknown' })
   })
 
-  test('aborted: by a signal after it was sent', async () => {
-    const { stage, client } = await connected({}, SILENT)
-    const controller = new AbortController()
-    const sent = watch(client.channel('a').publish('m', 1, { signal: controller.signal }))
-    await stage.advance(50)
-    controller.abort()
-    await stage.advance(0)
-    expect(sent.result).toMatchObject({ code: 'aborted', outcome: 'unknown' })
-  })
-
   test('leaves a late answer without effect', async () => {
     const { stage, server, client } = await connected({}, SILENT)
     const sent = watch(client.channel('a').publish('m', 1, { timeoutMs: 3_000 }))
@@ -272,30 +240,6 @@ describe('unknown', () => {
 })
 
 describe('a settled publish', () => {
-  test('is not settled again by its signal', async () => {
-    const { stage, client } = await connected()
-    const controller = new AbortController()
-    const sent = watch(client.channel('a').publish('m', 1, { signal: controller.signal }))
-    await stage.advance(CONNECT_MS)
-    controller.abort()
-    await stage.advance(CONNECT_MS)
-    expect(sent.result).toMatchObject({ offset: 1 })
-  })
-
-  test('leaves no listener on its signal', async () => {
-    const { stage, client } = await connected()
-    const { signal } = new AbortController()
-    let listeners = 0
-    const add = signal.addEventListener.bind(signal)
-    const remove = signal.removeEventListener.bind(signal)
-    signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args))
-    signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args))
-    const sent = watch(client.channel('a').publish('m', 1, { signal }))
-    expect(listeners).toBe(1)
-    await stage.advance(CONNECT_MS)
-    expect([sent.result, listeners]).toMatchObject([{ offset: 1 }, 0])
-  })
-
   test('is counted in the channel’s snapshot no more', async () => {
     const { stage, client } = await connected()
     const channel = client.channel('a')

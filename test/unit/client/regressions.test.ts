@@ -302,7 +302,6 @@ test('a publish that is refused at the call dials nothing', async () => {
   const stage = new Stage()
   const client = stage.client({ onError: () => {} })
   watch(client.channel('a').publish('', 1))
-  watch(client.channel('a').publish('m', 1, { signal: AbortSignal.abort() }))
   await stage.advance(CONNECT_MS)
   expect([client.state.getSnapshot().status, stage.dials.length]).toEqual(['idle', 0])
 })
