@@ -228,10 +228,13 @@ export class Attachment implements Subscriber {
     this.#goLive(reached, rest)
   }
 
-  /** A new start. There are no snapshots: it begins at the top. */
+  /** A new start. There are no snapshots: it begins before the oldest message that is kept, so that nobody misses any. */
   #reset(request: number, reason: string, extent: LogExtent): void {
     const top = { epoch: extent.epoch, offset: extent.top }
-    this.#line.say({ type: 'reset', channel: this.channel, request, reason, position: top, top })
+    const position = { epoch: extent.epoch, offset: extent.first - 1 }
+    this.#line.say({ type: 'reset', channel: this.channel, request, reason, position, top })
+    // Below the top the client fetches what lies between.
+    if (position.offset < top.offset) return
     const rest = this.#restAfter(top, extent)
     if (rest === 'unknown') this.#fallBehind()
     else this.#goLive(top, rest)

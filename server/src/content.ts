@@ -2,12 +2,15 @@
 //
 // Rules of this file:
 // - The limits are those of the protocol, whoever publishes. A breach is an answer, never the end of a connection.
-// - What is stored can be delivered: its event frame is within the size of one message, so no subscriber is ever sent
-//   what it may not accept.
+// - What is stored can be delivered: its event frame, and a page that holds it alone, are within the size of one message,
+//   so no subscriber is ever sent what it may not accept.
 
 import { isIdentifier, isShallow, MAX_DEPTH, MAX_ID_BYTES, type Sender, utf8Bytes } from 'steadywire/protocol'
 import type { NewEvent } from './store/store.ts'
 import { encodeEvent } from './wire.ts'
+
+/** How much longer than an event frame a page with that event alone can be, at most. */
+const PAGE_MARGIN_BYTES = 256
 
 export interface Message {
   readonly channel: string
@@ -36,7 +39,7 @@ export function newEvent({ channel, data, ...message }: Message, maxBytes: numbe
   if (dataText === undefined) return invalid('Data is a JSON value.')
   // Offset and time as long as they can get.
   const widest = { ...message, dataText: '', offset: Number.MAX_SAFE_INTEGER, storedAtMs: Number.MAX_SAFE_INTEGER }
-  if (encodeEvent(channel, widest).bytes + utf8Bytes(dataText) > maxBytes)
+  if (encodeEvent(channel, widest).bytes + utf8Bytes(dataText) + PAGE_MARGIN_BYTES > maxBytes)
     return { code: 'too-large', message: `A message has ${maxBytes} bytes at most.` }
   return { ...message, dataText }
 }

@@ -6,8 +6,7 @@
 
 import type { Page, World } from 'steadywire/testing'
 import { createDriver, type Driver } from '../../src/driver.ts'
-import type { Input, Message, Receipt, Reset } from '../../src/effects.ts'
-import { RealtimeError } from '../../src/errors.ts'
+import type { Input, Message, Reset } from '../../src/effects.ts'
 import { type ClientOptions, parseOptions } from '../../src/options.ts'
 import { createSession, type Session } from '../../src/session.ts'
 import type { Checker, Published, Watched } from './checkers/checker.ts'

@@ -1,5 +1,5 @@
 // Each of these was a bug once.
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { anAttached, anEvent, aWelcome, EPOCH } from '../../support/fake-server.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
 import { deep } from '../../support/hostile-scene.ts'

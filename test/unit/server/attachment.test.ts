@@ -28,15 +28,16 @@ describe('a subscription', () => {
     ['of another epoch', at(3, 'other'), 'epoch-changed'],
     ['beyond the top', at(4), 'offset-ahead'],
     ['before the history that is kept', at(0), 'history-evicted'],
-  ])('with a position %s is reset to the top and live from there', (_, position, reason) => {
+  ])('with a position %s is reset to before the oldest message that is kept', (_, position, reason) => {
     const stage = stageWith(3, { historyLimit: 2 })
     const client = stage.connect()
     expect(subscribe(client, position)).toEqual([
       { type: 'attached', channel: 'a', request: 1, grants: ['read'], top: at(3), mode: 'reset' },
-      { type: 'reset', channel: 'a', request: 1, reason, position: at(3), top: at(3) },
+      { type: 'reset', channel: 'a', request: 1, reason, position: at(1), top: at(3) },
     ])
     stage.publish('a')
-    expect(client.takeOffsets()).toEqual([4])
+    // It fetches first.
+    expect(client.takeOffsets()).toEqual([])
   })
 
   test('that asks for a new start gets one, wherever it stands', () => {
@@ -44,7 +45,7 @@ describe('a subscription', () => {
       const client = stageWith(3).connect()
       expect(subscribe(client, at(offset), { reset: true })).toMatchObject([
         { mode: 'reset' },
-        { type: 'reset', reason: 'asked', position: at(3) },
+        { type: 'reset', reason: 'asked', position: at(0), top: at(3) },
       ])
     }
   })
