@@ -1,35 +1,44 @@
 // How the client package is built: ES modules, CommonJS and declarations for each entry, and one file for a script tag.
 //
 // Rules of this file:
-// - `scripts/build.ts` removes what an older build left, so nothing here cleans: the two builds run side by side.
-// - The modules stay readable and are minified by whoever bundles them; only the script-tag file is minified here.
+// - `scripts/build.ts` removes what an older build left, so nothing here cleans: the builds run side by side.
+// - What pages load has short names inside. What servers, tools and tests load has not: a frame's type that is also the
+//   name of a property would be renamed there. So the two share no file.
+// - The modules are minified by whoever bundles them; only the script-tag file is minified here.
 
 import { existsSync } from 'node:fs'
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 import { MANGLING } from './scripts/internal-names.ts'
+
+const MODULES = {
+  format: ['esm', 'cjs'],
+  // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated.
+  dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  splitting: true,
+  sourcemap: true,
+  silent: true,
+  target: 'es2022',
+  platform: 'browser',
+} satisfies Options
 
 /** What the inside calls its properties is nobody's business, and costs every page. */
 const shortenInternals = (options: object) => void Object.assign(options, MANGLING, { minifySyntax: true })
 
 export default defineConfig([
   {
-    name: 'modules',
+    ...MODULES,
+    name: 'for pages',
+    entry: { index: 'src/index.ts', store: 'adapters/store.ts' },
+    esbuildOptions: shortenInternals,
+  },
+  {
+    ...MODULES,
+    name: 'for servers, tools and tests',
     entry: {
-      index: 'src/index.ts',
-      store: 'adapters/store.ts',
       protocol: 'src/protocol/index.ts',
       schema: 'src/protocol/schema.ts',
       testing: 'src/testing/index.ts',
     },
-    format: ['esm', 'cjs'],
-    // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated.
-    dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
-    splitting: true,
-    sourcemap: true,
-    silent: true,
-    target: 'es2022',
-    platform: 'browser',
-    esbuildOptions: shortenInternals,
   },
   {
     name: 'script tag',

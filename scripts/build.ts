@@ -11,6 +11,7 @@ import { join } from 'node:path'
 const INPUTS = [
   'src',
   'adapters',
+  'scripts/internal-names.ts',
   'server/src',
   'tsup.config.ts',
   'server/tsup.config.ts',

@@ -1,10 +1,11 @@
 // The build shortens internal property names. The simulator runs on sources; here it runs on code that was shortened too.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import ts from 'typescript'
 import { expect, test } from 'vitest'
 import { INTERNAL_NAMES, MANGLING } from '../../scripts/internal-names.ts'
 
@@ -31,6 +32,22 @@ test(`${SEEDS} seeds keep every promise with shortened names`, async () => {
   } finally {
     rmSync(folder, { recursive: true })
   }
+})
+
+test('no shortened name is also a text, by which a table could be asked for it', () => {
+  const paths = globSync('src/**/*.ts', { cwd: ROOT, exclude: ['src/testing/**'] })
+  const texts = paths.flatMap((path) => {
+    const source = ts.createSourceFile(path, readFileSync(`${ROOT}/${path}`, 'utf8'), ts.ScriptTarget.Latest, true)
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      if (ts.isIndexedAccessTypeNode(node)) return
+      if (ts.isStringLiteral(node) && INTERNAL_NAMES.includes(node.text)) found.push(`${path}: '${node.text}'`)
+      ts.forEachChild(node, visit)
+    }
+    visit(source)
+    return found
+  })
+  expect(texts).toEqual([])
 })
 
 test('every short name is given once', () => {
