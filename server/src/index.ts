@@ -42,7 +42,7 @@ export {
   type StoredEvent,
 } from './store/store.ts'
 export {
-  type Broker,
+  Broker,
   type BrokerParts,
   type Connection,
   createBroker,
