@@ -28,7 +28,7 @@ export function connectionWords(connection, room, { nowMs, online }) {
     case 'disconnected':
       return words('off', 'Offline — what you write waits here until you connect again')
     case 'failed':
-      return { ...words('stopped', `Stopped: ${cause.message} ${cause.remedy}`), retry: true }
+      return { ...words('stopped', `Stopped: ${sentence(cause.message)} ${cause.remedy}`), retry: true }
     case 'closed':
       return words('stopped', 'Closed. Reload the page to start again.')
     default:
@@ -44,20 +44,26 @@ export function syncedWords({ status, fresh, syncedAtMs }) {
 
 /** What became of a message of one's own that was not acknowledged. */
 export function outcomeWords(state, error) {
-  if (state === 'unknown') return `May or may not have arrived. ${error.message}`
-  return `Not sent. ${error.message} ${error.remedy}`
+  if (state === 'unknown') return `May or may not have arrived. ${sentence(error.message)}`
+  return `Not sent. ${sentence(error.message)} ${error.remedy}`
 }
 
 /** Why the history does not go on from what stands above. */
 export function resetWords(reason) {
   if (reason === 'history-evicted') return 'Messages are missing here — the server no longer keeps them'
-  if (reason === 'asked') return 'Started again at the newest message'
+  if (reason === 'asked') return 'Started again'
   return 'History restarted — the server was reset'
+}
+
+/** Words of an error, or a server's, as a sentence. */
+function sentence(text) {
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }
 
 function roomWords({ status, lastError }) {
   if (status === 'live') return words('good', 'Connected')
-  if (lastError) return words('stopped', `Connected, but not to this room. ${lastError.message} ${lastError.remedy}`)
+  if (lastError)
+    return words('stopped', `Connected, but not to this room. ${sentence(lastError.message)} ${lastError.remedy}`)
   return words('waiting', 'Connected — catching up…')
 }
 

@@ -1,23 +1,9 @@
 // Promises that nobody looks at: their failures are heard as events, and the platform has nothing to complain of.
 
-import { type Client, isRealtimeError, type Receipt } from 'steadywire'
+import { isRealtimeError, type Receipt } from 'steadywire'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Answers, FakeServer } from '../../support/fake-server.ts'
 import { CONNECT_MS, promises, Stage } from '../../support/stage.ts'
-
-interface Desk {
-  readonly stage: Stage
-  readonly server: FakeServer
-  readonly client: Client
-}
-
-async function connected(options: object = {}, answers: Answers = {}): Promise<Desk> {
-  const stage = new Stage()
-  const server = stage.fake(answers)
-  return { stage, server, client: await stage.connected({ onError: () => {}, ...options }) }
-}
-
-const SILENT: Answers = { pub: () => [] }
+import { connected, SILENT } from '../../support/desk.ts'
 
 describe('a forgotten promise', () => {
   const unhandled: unknown[] = []

@@ -1,23 +1,10 @@
 // Publishes: every one ends in exactly one of three ways, and the wire keeps order and measure.
 
-import type { Client, Receipt } from 'steadywire'
+import type { Receipt } from 'steadywire'
 import { describe, expect, test } from 'vitest'
-import { type Answers, aWelcome, type FakeServer } from '../../support/fake-server.ts'
+import { aWelcome } from '../../support/fake-server.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
-
-interface Desk {
-  readonly stage: Stage
-  readonly server: FakeServer
-  readonly client: Client
-}
-
-async function connected(options: object = {}, answers: Answers = {}): Promise<Desk> {
-  const stage = new Stage()
-  const server = stage.fake(answers)
-  return { stage, server, client: await stage.connected({ onError: () => {}, ...options }) }
-}
-
-const SILENT: Answers = { pub: () => [] }
+import { connected, SILENT } from '../../support/desk.ts'
 
 describe('acknowledged', () => {
   test('resolves with the id and the position that the server gave it', async () => {

@@ -19,27 +19,6 @@ test('close inside a handler: nothing more of the same batch is handed over', as
   expect(seen).toEqual([1])
 })
 
-test('an hour asleep over a dead socket is noticed within 3 s of waking', async () => {
-  const stage = new Stage()
-  const client = await stage.connected({ backoff: { minDelayMs: 60_000 } })
-  stage.world.network.silence()
-  await stage.sleep(3_600_000)
-  await stage.advance(3_000)
-  expect(client.state.getSnapshot().status).toBe('reconnecting')
-})
-
-test('a probe keeps its 3 s although its own bytes take a moment to leave', async () => {
-  const stage = new Stage()
-  const client = await stage.connected({ backoff: { minDelayMs: 60_000 } })
-  stage.world.network.silence()
-  stage.hint('visible')
-  stage.bufferedBytes = 40
-  await stage.advance(60)
-  stage.bufferedBytes = 0
-  await stage.advance(3_100)
-  expect(client.state.getSnapshot().status).toBe('reconnecting')
-})
-
 test('a 4401 made `retry` is retried for as long as it comes', async () => {
   const stage = new Stage()
   const server = stage.fake()

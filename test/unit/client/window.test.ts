@@ -1,23 +1,9 @@
 // How much is on its way at once: the server's window, the socket's buffer, and what travels together.
 
-import type { Client } from 'steadywire'
 import { describe, expect, test } from 'vitest'
-import { type Answers, aWelcome, type FakeServer } from '../../support/fake-server.ts'
-import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
-
-interface Desk {
-  readonly stage: Stage
-  readonly server: FakeServer
-  readonly client: Client
-}
-
-async function connected(options: object = {}, answers: Answers = {}): Promise<Desk> {
-  const stage = new Stage()
-  const server = stage.fake(answers)
-  return { stage, server, client: await stage.connected({ onError: () => {}, ...options }) }
-}
-
-const SILENT: Answers = { pub: () => [] }
+import { aWelcome } from '../../support/fake-server.ts'
+import { CONNECT_MS, watch } from '../../support/stage.ts'
+import { connected, SILENT } from '../../support/desk.ts'
 
 describe('the window', () => {
   async function unanswered(limits: object, count: number, data: unknown = 1) {
