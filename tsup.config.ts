@@ -6,7 +6,6 @@
 //   name of a property would be renamed there. So the two share no file.
 // - The modules are minified by whoever bundles them; only the script-tag file is minified here.
 
-import { existsSync } from 'node:fs'
 import { defineConfig, type Options } from 'tsup'
 import { MANGLING } from './scripts/internal-names.ts'
 
@@ -42,8 +41,7 @@ export default defineConfig([
   },
   {
     name: 'script tag',
-    // Until the script tag offers more than the main entry, it is the main entry.
-    entry: { 'steadywire.global': existsSync('src/global.ts') ? 'src/global.ts' : 'src/index.ts' },
+    entry: { 'steadywire.global': 'src/index.ts' },
     format: ['iife'],
     globalName: 'Steadywire',
     outExtension: () => ({ js: '.js' }),

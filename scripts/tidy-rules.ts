@@ -41,7 +41,6 @@ const FLOORS: readonly (readonly [place: string, floor: number])[] = [
   ['src/channel.ts', 6],
   ['src/client.ts', 7],
   ['src/index.ts', 8],
-  ['src/global.ts', 9],
   ['src/testing/', 9],
   ['adapters/', 10],
 ]
