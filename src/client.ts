@@ -138,7 +138,16 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     const dataText = encode(data)
     const isValid = dataText && isIdentifier(name) && timeoutMs >= 0
     const take = isValid ? use : feed
-    take({ type: 'publish', channel, id, name, dataText, base, timeoutMs, refusal: !isValid && 'invalid' })
+    take({
+      type: 'publish',
+      channel,
+      id,
+      name,
+      dataText,
+      base: base ?? undefined,
+      timeoutMs,
+      refusal: !isValid && 'invalid',
+    })
     return settlement
   }
 
@@ -149,7 +158,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   function channel(name: string): Channel {
     let handle = handles.get(name)
     if (!handle) {
-      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes.' })
+      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes' })
       handle = createChannel(name, {
         reportError,
         state: readable(name, () => session.getChannelSnapshot(name)),
@@ -187,7 +196,7 @@ function checkUrl(url: string | URL): string {
   } catch {
     // No address at all: the same to whoever gave it.
   }
-  throw new RealtimeError('config', { message: 'The url must be ws: or wss:, without #.' })
+  throw new RealtimeError('config', { message: 'The url must be ws: or wss:, without #' })
 }
 
 /** The data as JSON text; empty for what JSON cannot say, or what nests too deep. */

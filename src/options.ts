@@ -140,7 +140,8 @@ const MINIMUM: Readonly<Record<string, number>> = {
   timeoutMs: 1,
   maxMessages: 1,
   maxBytes: 1,
-  maxFrameBytes: 1024,
+  // A server gathers frames up to this.
+  maxFrameBytes: 65_536,
 }
 
 /** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
@@ -159,8 +160,8 @@ function merge(path: string, defaults: Values, given: Values): Values {
     const type = typeof fallback
     // Not `value < minimum`: NaN must be refused too.
     if (typeof value !== type || (type === 'number' && !((value as number) >= minimum))) {
-      const wanted = type === 'number' ? `a number from ${minimum}` : `of type ${type}`
-      throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}.` })
+      const wanted = type === 'number' ? `>= ${minimum}` : `of type ${type}`
+      throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}` })
     }
     merged[name] = type === 'object' ? merge(`${path}${name}.`, fallback as Values, value as Values) : value
   }

@@ -43,6 +43,8 @@ import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
 const DRAIN_POLL_MS = 50
+/** Later than any client lives; `Infinity` means that nobody has asked it to close. */
+const FOREVER_MS = 1e15
 /** What a server may say before it has said welcome. */
 const GREETINGS: readonly string[] = ['welcome', 'error', 'ping']
 
@@ -66,7 +68,7 @@ export interface Stats {
 
 export interface Session {
   step(input: Input, now: Now): readonly Effect[]
-  /** How long, over both clocks, until `step({ type: 'wake' })` is due; `Infinity` if nothing is. Counted from the last step. */
+  /** How long, over both clocks, until `step({ type: 'wake' })` is due; `Infinity` if nothing is, below 0 if it is overdue. Counted from the last step. */
   dueInMs(): number
   /** The same reference until something visible has changed. */
   getSnapshot(): ClientSnapshot
@@ -115,7 +117,7 @@ const ON_INPUT: Handlers<Input> = {
   disconnect: ask,
   retry: ask,
   close(core, input) {
-    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + input.drainMs)
+    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + input.drainMs, FOREVER_MS)
   },
   publish(core, input) {
     publish(core, input)
@@ -206,5 +208,5 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
 function dueInMs(core: Core): number {
   const polls = sends(core) && core.now.bufferedBytes + core.now.outgoingBytes > 0
   const dueAtMs = Math.min(core.outbox.dueAtMs(), core.sweepAtMs, core.closeDueAtMs)
-  return Math.max(0, Math.min(phaseDueInMs(core), dueAtMs - core.now.awakeMs, polls ? DRAIN_POLL_MS : Infinity))
+  return Math.min(phaseDueInMs(core), dueAtMs - core.now.awakeMs, polls ? DRAIN_POLL_MS : Infinity)
 }

@@ -35,29 +35,45 @@ export const CLOSE_TOO_MANY = 4429
 export const CLOSE_SERVER_ERROR = 4500
 export const CLOSE_UNAVAILABLE = 4503
 
-const MEANINGS: Readonly<Record<number, readonly [ClosePolicy, ErrorCode]>> = {
-  1002: ['stop', 'protocol'],
-  1003: ['stop', 'protocol'],
-  1007: ['stop', 'protocol'],
-  1008: ['reauthorize', 'unauthorized'],
-  1009: ['retry', 'frame-too-large'],
-  1011: ['retry-slower', 'server-error'],
-  1013: ['retry-slower', 'server-error'],
-  [CLOSE_BAD_FRAME]: ['retry', 'protocol'],
-  [CLOSE_UNAUTHORIZED]: ['reauthorize', 'unauthorized'],
-  [CLOSE_FORBIDDEN]: ['stop', 'forbidden'],
-  [CLOSE_NO_HELLO]: ['retry', 'timeout'],
-  [CLOSE_REPLACED]: ['replace', 'replaced'],
-  [CLOSE_TOO_MANY]: ['retry', 'rate-limited'],
-  [CLOSE_SERVER_ERROR]: ['retry-slower', 'server-error'],
-  [CLOSE_UNAVAILABLE]: ['retry', 'server-unavailable'],
+/** Codes that are more than a lost connection. */
+const POLICIES: Readonly<Record<number, ClosePolicy>> = {
+  1002: 'stop',
+  1003: 'stop',
+  1007: 'stop',
+  1008: 'reauthorize',
+  1011: 'retry-slower',
+  1013: 'retry-slower',
+  [CLOSE_UNAUTHORIZED]: 'reauthorize',
+  [CLOSE_FORBIDDEN]: 'stop',
+  [CLOSE_REPLACED]: 'replace',
+  [CLOSE_SERVER_ERROR]: 'retry-slower',
+}
+
+/** What a policy tells of the cause, also where the application has chosen it. */
+const CAUSES: { readonly [P in ClosePolicy]: ErrorCode } = {
+  retry: 'connection-lost',
+  'retry-slower': 'server-error',
+  reauthorize: 'unauthorized',
+  replace: 'replaced',
+  stop: 'forbidden',
+}
+
+/** Codes that tell more than their policy does. */
+const OWN_CAUSES: Readonly<Record<number, ErrorCode>> = {
+  1002: 'protocol',
+  1003: 'protocol',
+  1007: 'protocol',
+  1009: 'frame-too-large',
+  [CLOSE_BAD_FRAME]: 'protocol',
+  [CLOSE_NO_HELLO]: 'timeout',
+  [CLOSE_TOO_MANY]: 'rate-limited',
+  [CLOSE_UNAVAILABLE]: 'server-unavailable',
 }
 
 /** The meaning of `closeCode`, with the application's overrides applied. */
 export function closeMeaning(closeCode: number, overrides: Readonly<Record<number, ClosePolicy>> = {}): CloseMeaning {
-  const [builtIn, code] = MEANINGS[closeCode] ?? ['retry', 'connection-lost']
-  const policy = overrides[closeCode] ?? builtIn
-  return { policy, code: policy === 'reauthorize' ? 'unauthorized' : code }
+  const policy = overrides[closeCode] ?? POLICIES[closeCode] ?? 'retry'
+  return { policy, code: OWN_CAUSES[closeCode] ?? CAUSES[policy] }
 }
 
 /** The wait that a close reason asks for (`code; retry=<ms>`), 0 where it names none. Never more than an hour. */

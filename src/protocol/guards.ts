@@ -24,7 +24,6 @@ export const isCount = (value: unknown): value is number => Number.isSafeInteger
 export const isAmount = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
 /** Any JSON value, but present: a missing `data` is a broken frame. */
 export const isPresent = (value: unknown): value is unknown => value !== undefined
-export const isAnything = (value: unknown): value is unknown => true
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -119,7 +119,7 @@ function show(core: Core): void {
     transport: isLive ? 'websocket' : null,
     resumed: false,
   }
-  if (Object.entries(snapshot).every(([name, value]) => value === before[name as keyof ClientSnapshot])) return
+  if (JSON.stringify(snapshot) === JSON.stringify(before)) return
   core.snapshot = snapshot
   core.effects.push({ type: 'changed' })
   if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })

@@ -21,7 +21,7 @@ describe('what is left out', () => {
 
   test('leaves the defaults as they were', () => {
     const before = structuredClone(DEFAULTS)
-    parseOptions({ backoff: { baseDelayMs: 1 }, maxFrameBytes: 2_000, closeCodes: { 4001: 'stop' } })
+    parseOptions({ backoff: { baseDelayMs: 1 }, maxFrameBytes: 70_000, closeCodes: { 4001: 'stop' } })
     expect(DEFAULTS).toEqual(before)
   })
 })
@@ -57,7 +57,7 @@ describe('what is given', () => {
     ['outbox.maxMessages', { outbox: { maxMessages: 0 } }],
     ['outbox.maxBytes', { outbox: { maxBytes: true } }],
     ['channels.lingerMs', { channels: { lingerMs: -1 } }],
-    ['maxFrameBytes', { maxFrameBytes: 1_023 }],
+    ['maxFrameBytes', { maxFrameBytes: 65_535 }],
   ])('is refused by name: %s', (name, given) => {
     expect(() => parseOptions(given as Given)).toThrow(
       expect.objectContaining({ code: 'config', message: expect.stringContaining(`${name} `) as unknown }),

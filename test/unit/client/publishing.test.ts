@@ -131,8 +131,8 @@ describe('rejected', () => {
   })
 
   test('frame-too-large: more than maxFrameBytes, and nothing is queued', async () => {
-    const { stage, server, client } = await connected({ maxFrameBytes: 2_000 })
-    const sent = watch(client.channel('a').publish('m', 'x'.repeat(2_000)))
+    const { stage, server, client } = await connected({ maxFrameBytes: 65_536 })
+    const sent = watch(client.channel('a').publish('m', 'x'.repeat(65_536)))
     await stage.advance(CONNECT_MS)
     expect(sent.result).toMatchObject({ code: 'frame-too-large', outcome: 'rejected' })
     expect([server.framesOf('pub').length, client.stats().outbox]).toEqual([0, 0])
