@@ -169,7 +169,9 @@ export class Attachment implements Subscriber {
           // Nothing but true is a yes: a forgotten `return` or `await` must not open a channel.
           else if (answer.answer === true) granted.add(action)
           openCount--
-          if (openCount === 0) done(hasFailed ? 'failed' : wanted.filter((one) => granted.has(one)))
+          // A question that failed takes nothing from what another one has granted.
+          if (openCount === 0)
+            done(hasFailed && granted.size === 0 ? 'failed' : wanted.filter((one) => granted.has(one)))
         },
       )
   }

@@ -58,7 +58,7 @@ export const SNAPSHOT_BYTES = 1_048_576
 export function settingsOf(options: BrokerOptions, isAnonymous: boolean): Settings {
   const { limits = {} } = options
   return {
-    heartbeatMs: atLeast(100, 'heartbeatMs', options.heartbeatMs, 25_000),
+    heartbeatMs: announced(100, 'heartbeatMs', options.heartbeatMs, 25_000),
     helloTimeoutMs: atLeast(1, 'helloTimeoutMs', options.helloTimeoutMs, 5_000),
     hookTimeoutMs: atLeast(1, 'hookTimeoutMs', options.hookTimeoutMs, 5_000),
     idleTimeoutMs: atLeast(0, 'idleTimeoutMs', options.idleTimeoutMs, 1_800_000),
@@ -71,12 +71,19 @@ export function settingsOf(options: BrokerOptions, isAnonymous: boolean): Settin
         isAnonymous ? Infinity : 20,
       ),
       channelsPerConnection: atLeast(1, 'limits.channelsPerConnection', limits.channelsPerConnection, 1_000),
-      publishesPerSecond: atLeast(1, 'limits.publishesPerSecond', limits.publishesPerSecond, 1_000),
-      publishBurst: atLeast(1, 'limits.publishBurst', limits.publishBurst, 2_000),
-      maxMessageBytes: atLeast(1_024, 'limits.maxMessageBytes', limits.maxMessageBytes, 1_048_576),
+      publishesPerSecond: announced(1, 'limits.publishesPerSecond', limits.publishesPerSecond, 1_000),
+      publishBurst: announced(1, 'limits.publishBurst', limits.publishBurst, 2_000),
+      maxMessageBytes: announced(1_024, 'limits.maxMessageBytes', limits.maxMessageBytes, 1_048_576),
       maxBufferedBytes: atLeast(0, 'limits.maxBufferedBytes', limits.maxBufferedBytes, 1_048_576),
     },
   }
+}
+
+/** What `welcome` tells clients has to be a whole number: others cannot be told, or are refused there. */
+function announced(min: number, name: string, value: number | undefined, byDefault: number): number {
+  const number = atLeast(min, name, value, byDefault)
+  if (Number.isSafeInteger(number)) return number
+  throw new RangeError(`${name} must be a whole number, not ${String(value)}`)
 }
 
 function atLeast(min: number, name: string, value: number | undefined, byDefault: number): number {

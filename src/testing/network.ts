@@ -86,6 +86,8 @@ class Pipe {
 
 /** One socket, from dial to end. */
 export class Link {
+  /** The page that dialled. */
+  readonly owner: string
   readonly up: Pipe
   readonly down: Pipe
   readonly #network: Network
@@ -94,8 +96,9 @@ export class Link {
   #isAbandoned = false
   readonly #handlers: SocketHandlers
 
-  constructor(network: Network, handlers: SocketHandlers) {
+  constructor(network: Network, handlers: SocketHandlers, owner: string) {
     this.#network = network
+    this.owner = owner
     this.#handlers = handlers
     const delayMs = () => network.random.between(network.faults.minDelayMs, network.faults.maxDelayMs)
     this.up = new Pipe(network.clock, delayMs)
@@ -204,8 +207,8 @@ export class Network {
     this.faults = faults
   }
 
-  openSocket(handlers: SocketHandlers): SocketHandle {
-    const link = new Link(this, handlers)
+  openSocket(handlers: SocketHandlers, owner = ''): SocketHandle {
+    const link = new Link(this, handlers, owner)
     this.links.add(link)
     this.dialCount++
     return link.dial()

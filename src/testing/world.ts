@@ -141,7 +141,7 @@ export function createWorld({
         startTimer: (delayMs, wake) => clock.schedule(delayMs + chance.between(0, page.maxLateMs), wake),
         random: () => chance.next(),
         createId,
-        openSocket: (_request, handlers) => network.openSocket(handlers),
+        openSocket: (_request, handlers) => network.openSocket(handlers, name),
         onHint(listener) {
           listeners.add(listener)
           return () => listeners.delete(listener)

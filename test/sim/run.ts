@@ -18,7 +18,7 @@ import { Trace } from './trace.ts'
 
 const CHANNELS = ['alpha', 'beta', 'constructor']
 const STORM_MS = 120_000
-/** Two freshness periods and the longest backoff step, of the options below. */
+/** Two heartbeats and the longest backoff step, of the options below, with room. */
 const HEAL_MS = 90_000
 const OUTBOX = { maxMessages: 50, maxBytes: 20_000 }
 
@@ -92,7 +92,8 @@ function createSeededRun(seed: number, sabotage: Sabotage): SeededRun {
   return createRun(seed, swarm.between(1, 4), options, world, sabotage)
 }
 
-function storm({ world, clients, checkers, trace }: SeededRun): void {
+function storm(run: SeededRun): void {
+  const { world, clients, trace } = run
   const { network, server, clock } = world
   const swarm = world.random.split('storm')
   const rate = swarm.pick([0.5, 3, 20])
@@ -145,7 +146,7 @@ function storm({ world, clients, checkers, trace }: SeededRun): void {
       server.stop()
       clock.schedule(swarm.between(0, 10_000), () => server.start({ keepStore: what === 'restart' }))
     }
-    advance(world, checkers, clients, (swarm.next() * 2_000) / rate)
+    advance(run, (swarm.next() * 2_000) / rate)
   }
 }
 
@@ -163,11 +164,12 @@ function heal(run: SeededRun): void {
   server.stop()
   server.start()
   for (const client of clients) client.connect()
-  advance(world, checkers, clients, HEAL_MS)
+  advance(run, HEAL_MS)
   for (const checker of checkers) checker.finished?.(clients)
 }
 
-function advance(world: World, checkers: readonly Checker[], clients: readonly SimClient[], ms: number): void {
+/** Lets time pass, with every checker looking after every event. */
+export function advance({ world, checkers, clients }: SeededRun, ms: number): void {
   const untilMs = world.clock.now() + ms
   while (world.clock.runNext(untilMs)) for (const checker of checkers) checker.step?.(clients)
   world.advance(untilMs - world.clock.now())

@@ -22,8 +22,8 @@ export class SimClient implements Watched {
   readonly publishes = new Map<string, Published>()
   readonly subscribed = new Map<string, number>()
   readonly #driver: Driver
+  readonly #timeoutMs: number
   readonly #checkers: readonly Checker[]
-  readonly #lastDelivered = new Map<string, number>()
   #orders = new Map<string, number>()
 
   constructor(
@@ -38,6 +38,7 @@ export class SimClient implements Watched {
     this.page = world.createPage(name)
     this.#checkers = checkers
     const settings = parseOptions(options)
+    this.#timeoutMs = settings.publish.timeoutMs
     const { environment } = this.page
     const session = sabotage(createSession(settings, environment.random, environment.createId))
     this.session = {
@@ -88,7 +89,7 @@ export class SimClient implements Watched {
     this.feed({ type: 'unsubscribe', channel })
   }
 
-  publish(channel: string, data: unknown, timeoutMs = 60_000): Published {
+  publish(channel: string, data: unknown, timeoutMs = this.#timeoutMs): Published {
     const id = this.page.environment.createId()
     const dataText = JSON.stringify(data)
     const order = this.#orders.get(channel) ?? 0
@@ -105,7 +106,6 @@ export class SimClient implements Watched {
 
   #received(channel: string, message: Message): void {
     for (const checker of this.#checkers) checker.received?.(this, channel, message)
-    this.#lastDelivered.set(channel, message.offset)
   }
 
   #reset(channel: string, reset: Reset): void {

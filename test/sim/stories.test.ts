@@ -1,7 +1,8 @@
-// Named scenarios on the simulator's world, with every checker watching.
+// Named scenarios on the simulator's world. The checkers look after every event, but for the crowds: a thousand clients are
+// watched at what they hand over and settle.
 
 import { expect, test } from 'vitest'
-import { createRun } from './run.ts'
+import { advance, createRun } from './run.ts'
 
 const HEARTBEAT_MS = 25_000
 
@@ -43,14 +44,15 @@ test.each(OUTAGES_MS)(
 test.each(['both', 'down', 'up'] as const)(
   'a network that is dead (%s) is noticed within 36 s by the defaults',
   (direction) => {
-    const { world, clients } = settledRun(20)
+    const run = settledRun(20)
+    const { world, clients } = run
     // Each client at another moment of its heartbeat.
-    world.advance(7_777)
+    advance(run, 7_777)
     world.network.silence(direction)
     const diedAtMs = world.clock.now()
     const noticedAfterMs = clients.map(() => Infinity)
     while (noticedAfterMs.includes(Infinity) && world.clock.now() - diedAtMs < 120_000) {
-      world.advance(50)
+      advance(run, 50)
       for (const [i, { status }] of clients.entries()) {
         if (status !== 'connected')
           noticedAfterMs[i] = Math.min(noticedAfterMs[i] as number, world.clock.now() - diedAtMs)
@@ -62,15 +64,16 @@ test.each(['both', 'down', 'up'] as const)(
 )
 
 test('a reset connection is live again with a median of at most 400 ms over 30 cuts', () => {
-  const { world, clients } = settledRun(1)
+  const run = settledRun(1)
+  const { world, clients } = run
   const [client] = clients
   const recoveryMs = Array.from({ length: 30 }, () => {
     world.network.cut()
-    while (client?.status === 'connected') world.advance(1)
+    while (client?.status === 'connected') advance(run, 1)
     const lostAtMs = world.clock.now()
-    while (client?.status !== 'connected') world.advance(1)
+    while (client?.status !== 'connected') advance(run, 1)
     const tookMs = world.clock.now() - lostAtMs
-    world.advance(15_000)
+    advance(run, 15_000)
     return tookMs
   }).sort((a, b) => a - b)
   console.log(`live again after a cut: median ${recoveryMs[15]} ms, worst ${recoveryMs[29]} ms`)
@@ -78,42 +81,45 @@ test('a reset connection is live again with a median of at most 400 ms over 30 c
 })
 
 test('a subscriber that was away gets what it missed, in order, page by page', () => {
-  const { world, clients, oracle } = settledRun(1)
+  const run = settledRun(1)
+  const { world, clients, oracle } = run
   const [client] = clients
   world.network.isRefusing = true
   world.network.cut()
-  world.advance(1_000)
+  advance(run, 1_000)
   for (let i = 0; i < 2_000; i++) world.server.publish('room', 'm', { i })
   world.network.isRefusing = false
-  world.advance(30_000)
+  advance(run, 30_000)
   // That each came once and in order is the checkers' business.
   expect(client?.session.getChannelSnapshot('room')).toMatchObject({ status: 'live', position: oracle.top('room') })
 })
 
 test('a server that restarts with nothing resets its subscribers, and they go on', () => {
-  const { world, clients } = settledRun(2)
+  const run = settledRun(2)
+  const { world, clients } = run
   const [one, two] = clients
   one?.publish('room', 1)
-  world.advance(1_000)
+  advance(run, 1_000)
   world.server.stop()
   world.server.start({ keepStore: false })
-  world.advance(10_000)
+  advance(run, 10_000)
   const sent = two?.publish('room', 2)
-  world.advance(1_000)
+  advance(run, 1_000)
   expect(sent?.result).toMatchObject({ offset: 1 })
   expect(one?.session.getStats()).toMatchObject({ resets: 1 })
   expect(one?.session.getChannelSnapshot('room')).toMatchObject({ status: 'live', position: { offset: 1 } })
 })
 
 test('publishes of an outage leave in the order of their calls once it is over', () => {
-  const { world, clients, oracle } = settledRun(1)
+  const run = settledRun(1)
+  const { world, clients, oracle } = run
   const [client] = clients
   world.network.isRefusing = true
   world.network.cut()
-  world.advance(1_000)
+  advance(run, 1_000)
   const sent = Array.from({ length: 40 }, (_, i) => client?.publish('room', i))
   world.network.isRefusing = false
-  world.advance(10_000)
+  advance(run, 10_000)
   expect(sent.map((published) => published?.result)).toEqual(
     sent.map((published, i) => ({ id: published?.id, epoch: oracle.top('room')?.epoch, offset: i + 1 })),
   )

@@ -10,9 +10,8 @@ const MAX_DIALS_PER_MINUTE = 60
 export function bounds(world: World, limits: { maxMessages: number; maxBytes: number }): Checker {
   return {
     step(clients) {
-      let inUse = 0
-      for (const link of world.network.links) if (link.isInUse) inUse++
-      if (inUse > clients.length) violation('G18', `${inUse} sockets in use by ${clients.length} clients`)
+      const owners = [...world.network.links].filter(({ isInUse }) => isInUse).map(({ owner }) => owner)
+      if (new Set(owners).size < owners.length) violation('G18', `two sockets in use by one of ${owners.join()}`)
       for (const { name, session } of clients) {
         const { outbox, outboxBytes } = session.getStats()
         if (outbox > limits.maxMessages) violation('G15', `${name} holds ${outbox} publishes`)

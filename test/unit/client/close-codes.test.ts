@@ -228,7 +228,7 @@ describe('the cause', () => {
     const client = await stage.connected({ url: 'ws://secret.test/path?x=1' })
     const cause = causeOf(client)
     expect(cause?.message).toBe('Connection refused')
-    expect(cause?.remedy).toContain('Check address, network')
+    expect(cause?.remedy).toContain('Check address')
     expect(JSON.stringify(cause)).not.toContain('secret')
   })
 
