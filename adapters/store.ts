@@ -1,7 +1,7 @@
 // A part of a snapshot as a store of its own, for any framework.
 //
 // Rules of this file:
-// - No batching here: the core tells of changes at most once per frame.
+// - No batching here: the core tells of the network's changes once per frame, of the application's own at once.
 // - The selection is cached by the snapshot it was made from, so `getSnapshot` may be called at any time.
 
 import type { Readable } from '../src/index.ts'

@@ -13,7 +13,11 @@ import type { ChannelSnapshot } from './snapshots.ts'
 export interface Readable<T> {
   /** The same reference until something visible has changed. */
   getSnapshot(): T
-  /** Calls `listener` after every visible change; returns the function that stops it. */
+  /**
+   * Calls `listener` after every visible change; returns the function that stops it.
+   *
+   * Changes made by the application's own call are told before that call returns, changes from the network once per frame.
+   */
   subscribe(listener: () => void): () => void
 }
 
@@ -39,6 +43,8 @@ export interface Channel {
    * Calls `handler` with every message of this name, in the order of their offsets, each exactly once.
    *
    * Takes effect at once where the channel is attached, else when the server has answered; earlier messages are not delivered.
+   * A server that refuses the channel is told of by an `error` event and `state` (`denied`); it is asked again on the next
+   * connection. Once a channel has stopped lingering, the next handler starts at the newest message.
    * A handler that throws is reported and changes nothing for the others. Your own messages come too, possibly before
    * `publish` has returned.
    *
@@ -55,17 +61,20 @@ export interface Channel {
   /**
    * Sends `data` to everyone subscribed to this channel and resolves once the server has stored it.
    *
-   * Before the connection is live the message waits in the outbox; order per channel is the order of calls. Forgetting the
+   * Before the connection is live, also while `disconnected` or `failed`, the message waits in the outbox; order per channel is
+   * the order of calls. Forgetting the
    * promise is safe: a failure that nobody handles becomes an `error` event.
    *
    * @param name - Message name: 1 to 64 bytes of UTF-8.
    * @param data - JSON value, at most `maxFrameBytes` once encoded; encoded now, so later changes to it are not sent. Left out: `null`.
    * @returns The id and position the server gave it. Later messages in the same epoch have higher offsets.
    *
-   * @throws RealtimeError `invalid`, outcome `rejected`: the name or the data cannot be sent, or the server refused it. Correct it.
+   * @throws RealtimeError `invalid`, outcome `rejected`: the name, the data or `timeoutMs` cannot be used, or the server refused
+   *   the message, with words of its own in `message`. Correct it.
    * @throws RealtimeError `frame-too-large`, outcome `rejected`: nothing was queued. Send less.
    * @throws RealtimeError `outbox-full`, outcome `rejected`: `outbox.maxMessages` or `outbox.maxBytes` is reached. Publish less.
    * @throws RealtimeError `forbidden`, outcome `rejected`: the server refused this channel. Trying again will not help.
+   * @throws RealtimeError `too-many` or `internal`, outcome `rejected`: a limit of the server is reached, or it failed. Try later.
    * @throws RealtimeError `stale-base`, outcome `rejected`: the channel has moved past `base`. Look again, then decide.
    * @throws RealtimeError `timeout`, outcome `rejected` if it was never sent, else `unknown`.
    * @throws RealtimeError `connection-lost`, outcome `unknown`: it was sent, and the answer was lost with the connection.

@@ -21,7 +21,10 @@ import type { ClientSnapshot } from './snapshots.ts'
 export interface ClientEvents {
   /** The status has changed. */
   status: ClientSnapshot
-  /** Trouble that no promise could tell of: a refused channel, a server's complaint, a publish whose promise was forgotten. */
+  /**
+   * Trouble that no promise could tell of: a refused channel, a server's complaint, a publish whose promise was forgotten.
+   * Where nobody listens it goes to the page's `reportError`.
+   */
   error: ErrorDetails
   /** Every publish has settled. */
   drained: ClientSnapshot
@@ -31,17 +34,22 @@ export interface ClientEvents {
 export interface Client {
   /** Dials. Does nothing while connected, trying, or `failed`; a running wait is not cut. */
   connect(): void
-  /** Hangs up and stays down until `connect()`. What waits in the outbox stays there. */
+  /**
+   * Hangs up and stays down until `connect()` or `retryNow()`. What waits in the outbox stays there; what was sent and not
+   * answered ends `unknown`.
+   */
   disconnect(): void
   /** Tries at once: ends a wait, leaves `failed`. */
   retryNow(): void
   /**
    * Ends the client for good. Resolves when every publish has settled and nothing of the client runs any more.
    *
-   * @param options.drainMs - Goes on for up to this long while publishes are unsettled. Whatever is left then rejects `closed`. Default 0.
+   * @param options.drainMs - Goes on for up to this long while publishes are unsettled. Whatever is left then rejects `closed`.
+   *   `Infinity` waits for as long as it takes. Default 0.
    */
   close(options?: { drainMs?: number }): Promise<void>
-  /** The channel of this name: 1 to 256 bytes of UTF-8. The same object for the same name. Attaches nothing by itself. */
+  /** The channel of this name: 1 to 256 bytes of UTF-8. The same object for the same name. Attaches nothing by itself.
+   *  Throws `config` for a name that cannot be one. */
   channel(name: string): Channel
   /** Status, cause, and when the next try is due. */
   readonly state: Readable<ClientSnapshot>

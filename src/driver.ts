@@ -2,8 +2,8 @@
 //
 // Rules of this file:
 // - One timer, armed for the session's earliest deadline. Early, late and repeated wakes are harmless.
-// - An input that arrives during a step waits until that step's effects are done. Order within a step: sockets, settlements,
-//   then what the application's listeners see.
+// - An input that arrives during a step waits until that step's effects are done. They are done in the order in which the
+//   session listed them; what the application's listeners see comes after all of them.
 // - Listeners are called outside of steps, one at a time and in order, so one that calls back in is heard at once.
 // - Frames leave together at the end of the tick; nothing waits to fill a batch.
 

@@ -71,7 +71,7 @@ export interface Message {
   readonly storedAtMs: number
   /** It was fetched from the history rather than pushed. */
   readonly replayed: boolean
-  /** The last reset's snapshot may contain it already. */
+  /** The last reset's snapshot may contain it already. Never at protocol level 1, which has no snapshots. */
   readonly overlap: boolean
 }
 

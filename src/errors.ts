@@ -61,7 +61,7 @@ export interface Cause {
 }
 
 /** Extra facts for a {@link RealtimeError}; whatever is left out comes from the table of codes. */
-export interface ErrorDetail {
+export interface ErrorFields {
   readonly message?: string | undefined
   readonly outcome?: Outcome | undefined
   readonly retryAfterMs?: number | undefined
@@ -85,7 +85,7 @@ export class RealtimeError extends Error {
   /** The server's wish, in milliseconds, where it named one. */
   declare readonly retryAfterMs?: number
 
-  constructor(code: ErrorCode, { message = words(code), ...detail }: ErrorDetail = {}) {
+  constructor(code: ErrorCode, { message = words(code), ...detail }: ErrorFields = {}) {
     super(message)
     const [remedy, retry] = ERRORS[code]
     Object.assign(this, { name: 'RealtimeError', code, remedy, retry, ...detail })

@@ -1,8 +1,8 @@
-// What an application may choose, what it gets if it does not, and what is refused. One place for every number.
+// What an application may choose, what it gets if it does not, and what is refused.
 //
 // Rules of this file:
 // - Groups are objects, units are in names, defaults are in DEFAULTS and nowhere else.
-// - A bad value throws `config` when the client is made, naming the option; nothing is clamped in silence.
+// - A bad value throws `config` when the client is made, naming the option. Options nobody knows are left to the compiler.
 
 import { RealtimeError } from './errors.ts'
 import type { ClosePolicy } from './protocol/close-codes.ts'
@@ -16,7 +16,7 @@ export interface ErrorDetails {
 
 /** How long to wait before trying to connect again. */
 export interface BackoffOptions {
-  /** Added to every wait, in milliseconds. @defaultValue 0 */
+  /** The fixed part of every wait, in milliseconds; a longer wish of the server replaces it, a hint of the page cuts it. @defaultValue 0 */
   minDelayMs?: number
   /** The first wait after a stable session is a random time up to this, in milliseconds; times `factor` with every try. @defaultValue 500 */
   baseDelayMs?: number
@@ -38,7 +38,7 @@ export interface BackoffOptions {
 /** How a dead connection is noticed. */
 export interface HeartbeatOptions {
   /**
-   * How often the client asks the server how far its channels have come, in milliseconds; the smaller of this and the server's word.
+   * How often the client asks the server for a sign of life, in milliseconds; the smaller of this and the server's word.
    *
    * At least 100. `Infinity` never asks, whatever the server says: a dead network is then noticed only by sending, and
    * `fresh` is `null`.
@@ -82,9 +82,14 @@ export interface ChannelsOptions {
   lingerMs?: number
 }
 
-/** Every option but the address; groups may be given in part. */
+/** What a client is made of: the address, and options in groups that may be given in part. */
 export interface ClientOptions {
-  /** Where the server is: `ws:` or `wss:`. A function is asked before every try. Never put a token in it. */
+  /**
+   * Where the server is: `ws:` or `wss:`, without a fragment. Never put a token in it.
+   *
+   * A function is asked before every try and has `connect.timeoutMs`. If it throws or rejects, that try has failed
+   * (`connection-refused`) and the next one follows; if what it answers is no address, the client stops in `failed`, cause `config`.
+   */
   url: string | URL | (() => string | URL | Promise<string | URL>)
   backoff?: BackoffOptions
   heartbeat?: HeartbeatOptions
@@ -96,7 +101,14 @@ export interface ClientOptions {
   closeCodes?: Readonly<Record<number, ClosePolicy>>
   /** Called with every `error` event, from the start; the same as `client.on('error', …)`. */
   onError?: (detail: ErrorDetails) => void
-  /** The largest message sent or accepted, in encoded bytes. @defaultValue 1_048_576 */
+  /**
+   * The largest publish, in encoded bytes, and the largest message accepted, in characters. At least 65 536.
+   *
+   * A larger publish rejects `frame-too-large`. A larger message from the server replaces the connection; the third one in a
+   * row ends in `failed`, cause `protocol`.
+   *
+   * @defaultValue 1_048_576
+   */
   maxFrameBytes?: number
 }
 

@@ -14,25 +14,25 @@ export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'dis
  * How a channel is getting on.
  *
  * - `idle`: nobody here wants it. `attaching`: asked for, not answered yet, or the connection is down.
- * - `live`: the server pushes. `catching-up`: missed messages are being fetched.
- * - `denied`: the server refused it on this connection. `detached`: the server withdrew it.
+ * - `live`: the server pushes, or, for writing alone, takes publishes. `catching-up`: missed messages are being fetched.
+ * - `denied`: the server refused it on this connection. `detached`: the server withdrew it; not at level 1.
  */
 export type ChannelStatus = 'idle' | 'attaching' | 'live' | 'catching-up' | 'denied' | 'detached'
 
 /** What an application sees of a channel. */
 export interface ChannelSnapshot {
   readonly status: ChannelStatus
-  /** The server, asked lately, named a position that has been reached. `null`: unknown, nobody asks. */
+  /** The server, asked lately, named a position that has been reached. `null`: not known, as always at protocol level 1. */
   readonly fresh: boolean | null
-  /** When the question was asked that the data here was last known to be complete by; Unix milliseconds. */
+  /** When the question was asked that the data here was last known to be complete by; Unix milliseconds. `null` at level 1. */
   readonly syncedAtMs: number | null
   /** The newest message handed over. */
   readonly position: Position | null
   /** Publishes that have not settled. */
   readonly pending: number
-  /** Messages skipped because they did not fit the contract. */
+  /** Messages skipped because they did not fit the contract. Always 0 while there are no contracts. */
   readonly invalid: number
-  /** Why the channel is `denied` or `detached`. */
+  /** Why the channel is `denied`, or why it may be read but not written. */
   readonly lastError: RealtimeError | null
 }
 

@@ -65,7 +65,8 @@ export function isRefusal(error: unknown): error is Refusal {
 /**
  * A refusal for a hook to throw: `throw reject('invalid', 'A title has at most 80 characters.')`.
  *
- * From `onPublish` the publisher's promise rejects with the code and the message, and nothing is stored. From
+ * From `onPublish` the publisher's promise rejects with the message and, if the client knows it, the code (else `invalid`),
+ * and nothing is stored. From
  * `authenticate`, `forbidden` closes the connection for good (4403) and any other code asks for a new token (4401).
  *
  * @param code - `forbidden`, `invalid` or a word of your own, up to 64 bytes.

@@ -46,7 +46,8 @@ export interface ServerOptions extends BrokerOptions {
    */
   authenticate?: ((query: AuthenticateQuery) => User | null | PromiseLike<User | null>) | undefined
   /**
-   * Answers whether a user may read or write a channel. Only `true` is a yes. A throw denies this one question.
+   * Answers whether a user may read or write a channel. Only `true` is a yes. A throw counts as no;
+   * where nothing else was granted, the channel is denied with `internal`. Asked when a client attaches, not again later.
    *
    * @defaultValue everyone may everything
    */

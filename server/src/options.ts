@@ -15,7 +15,7 @@ export interface LimitOptions {
   connectionsPerUser?: number | undefined
   /** Channels one connection may be attached to. One more is denied with `too-many`. @defaultValue 1_000 */
   channelsPerConnection?: number | undefined
-  /** Publishes a second of one connection, as announced to clients, which pace themselves. @defaultValue 1_000 */
+  /** Publishes a second of one connection, as announced to clients. Announced only: nobody keeps to it yet. @defaultValue 1_000 */
   publishesPerSecond?: number | undefined
   /** Publishes at once after a pause, as announced to clients. @defaultValue 2_000 */
   publishBurst?: number | undefined

@@ -1,4 +1,4 @@
-// What is true of each phase of the connection. No other file compares phase names to learn one of these facts.
+// What is true of each phase of the connection, for everyone who would otherwise list phases.
 
 import type { Status } from '../snapshots.ts'
 
@@ -24,7 +24,7 @@ export interface PhaseFacts {
   readonly sends: boolean
   /** Publishes may be queued. */
   readonly accepts: boolean
-  /** The deadline that runs in this phase, and the clock it runs on: sleep counts towards a backoff, not against an answer. */
+  /** The deadline that runs in this phase: on elapsed time while waiting to try again, on awake time while an answer is due. */
   readonly timer: 'authorize' | 'open' | 'welcome' | 'silence' | 'pong' | 'backoff' | null
 }
 

@@ -13,7 +13,7 @@ import type { ErrorCode } from '../errors.ts'
  *
  * - `retry`: reconnect after the backoff.
  * - `retry-slower`: the same, after at least one second.
- * - `reauthorize`: get a new token and reconnect, once; again only after a session that proved stable, else stop.
+ * - `reauthorize`: reconnect, once; again only after a session that proved stable, else stop.
  * - `replace`: another connection has taken over; stop. `retryNow()` goes on as a new session.
  * - `stop`: the server will not have this client; stop in `failed`. `retryNow()` tries again.
  */
@@ -82,7 +82,7 @@ export function retryAfterMs(reason: string): number {
   return Math.min(Number(wish?.[1] ?? 0), 3_600_000)
 }
 
-/** `code[; retry=<ms>]` within the 123 bytes that a close frame can carry. */
+/** `code[; retry=<ms>]`. A close frame carries 123 bytes: codes are short words. */
 export function closeReason(code: string, waitMs?: number): string {
   return waitMs === undefined ? code : `${code}; retry=${Math.ceil(waitMs)}`
 }

@@ -3,7 +3,8 @@
 // Rules of this file:
 // - A `sub` carries the whole wish; a later one replaces it. Its number is new, and an answer to an old one is ignored.
 // - An attachment is answered once. Frames of a channel between a `sub` and its answer belong to the attachment before.
-// - A channel is wanted for reading while it has readers, for writing while it has unsettled publishes, and lingers after.
+// - A channel is wanted for reading while it has readers, lingering after the last, and for writing while it has
+//   unsettled publishes.
 
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'

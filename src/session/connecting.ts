@@ -3,8 +3,8 @@
 // Rules of this file:
 // - One function changes the phase; what leaving and entering entail follows from the phases' facts.
 // - A socket is abandoned, never waited for: closing on a dead network can take a minute.
-// - Life is a message, or bytes leaving the socket. A probe is answered by its own pong alone: a one-way half-open socket
-//   keeps talking.
+// - A socket is dead when a ping stays unanswered or its buffer does not drain. A ping is answered by its own pong alone: a
+//   one-way half-open socket keeps talking.
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
@@ -208,7 +208,8 @@ export function phaseDueInMs(core: Core): number {
   return core.timerAtMs - (core.connection.phase === 'waiting' ? core.now.elapsedMs : core.now.awakeMs)
 }
 
-/** The server asks: answer. Ours, if it is overdue, goes out with it: in a hidden page the server's questions keep the pace. */
+/** The server asks: answer. The step that brought it sends our own question too, if that is overdue: in a hidden page the
+ * server's questions keep the pace. */
 export function pinged(core: Core, frame: PingFrame): void {
   send(core, { type: 'pong', n: frame.n })
 }

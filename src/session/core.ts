@@ -2,7 +2,7 @@
 //
 // Rules of this folder:
 // - Functions over this record; no clock, no promise, no callback out. Time is `core.now`, consequences are `core.effects`.
-// - Imports go one way: publishing ← attaching ← receiving ← connecting.
+// - Imports go one way: publishing ← attaching ← receiving, connecting.
 // - A part that meets a frame which cannot be answers a Violation; the session closes the socket for it.
 
 import { type Connection, IDLE } from '../connection/machine.ts'
@@ -100,7 +100,7 @@ export interface Core {
   attemptId: number
   /** Numbers `sub` and `fetch`; never reused, so a late answer cannot be mistaken. */
   request: number
-  /** The deadline of the present phase, on the clock that its facts name. */
+  /** The deadline of the present phase: elapsed time in `waiting`, awake time in all others. */
   timerAtMs: number
   /** No channel has a deadline before this; awake time. The exact one is looked for when it comes. */
   sweepAtMs: number

@@ -21,7 +21,7 @@ const FRAME_MS = 16
 export interface WorldOptions {
   /** All chance comes from it. @defaultValue 1 */
   seed?: number
-  /** What the network does by itself; by hand, use `world.network`. @defaultValue none */
+  /** What the network does by itself; by hand, use `world.network`. @defaultValue 5 ms each way and no faults */
   faults?: Partial<Faults>
   /** Options of the server. */
   server?: BrokerOptions
@@ -58,8 +58,8 @@ export interface World {
   readonly server: WorldServer
   /** A new page for one client. */
   createPage(name?: string): Page
-  /** Options for `createClient`: an address and a page of its own. */
-  clientOptions(): { url: string; environment: Environment }
+  /** Options for `createClient`: an address and a page, by default one of its own. Pass a page to see its errors or give it hints. */
+  clientOptions(page?: Page): { url: string; environment: Environment }
   /** Lets `ms` milliseconds of virtual time pass. */
   advance(ms: number): void
 }
@@ -70,6 +70,8 @@ export interface World {
  * @example
  * const world = createWorld({ seed: 7 })
  * const client = createClient(world.clientOptions())
+ * client.connect()
+ * world.advance(1_000)
  * world.network.cut()
  * world.advance(30_000)
  */
@@ -158,7 +160,7 @@ export function createWorld({
     network,
     server,
     createPage,
-    clientOptions: () => ({ url: 'ws://world.test/realtime', environment: createPage().environment }),
+    clientOptions: (page = createPage()) => ({ url: 'ws://world.test/realtime', environment: page.environment }),
     advance: (ms) => clock.advance(ms),
   }
 }
