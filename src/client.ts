@@ -98,7 +98,10 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       settlements.get(id)?.(result)
       settlements.delete(id)
     },
-    deliver: (effect) => handles.get(effect.channel)?.deliver(effect),
+    deliver(effect) {
+      // What was meant for handlers that are gone is not for those that came after them.
+      if (session.getChannelSnapshot(effect.channel).position) handles.get(effect.channel)?.deliver(effect)
+    },
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
     changed(what) {
       for (const name of what) changes.get(name)?.emit('changed', undefined)

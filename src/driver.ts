@@ -50,6 +50,7 @@ export function createDriver(
   let deliveries: EffectOf<'deliver' | 'emit'>[] = []
   let changes = new Set<string | undefined>()
   let outgoing: EncodedFrame[] = []
+  let outgoingBytes = 0
   let socket: SocketHandle | undefined
   let isStepping = false
   let isDelivering = false
@@ -60,7 +61,7 @@ export function createDriver(
   let armedAtMs = Infinity
   let monotonicMs = environment.monotonicNow()
   // One object, brought up to date before every step.
-  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), outgoingBytes: 0, bufferedBytes: 0 }
+  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), sentBytes: 0, bufferedBytes: 0 }
 
   /** Moves the clocks on. Where more time has passed than a page that could run lets pass, that is a hint. */
   function readClocks(): void {
@@ -82,7 +83,7 @@ export function createDriver(
     try {
       readClocks()
       for (let next = inputs.shift(); next; next = inputs.shift()) {
-        now.bufferedBytes = socket?.bufferedBytes() ?? 0
+        now.bufferedBytes = outgoingBytes + (socket?.bufferedBytes() ?? 0)
         session.step(next, now).forEach(perform)
       }
     } finally {
@@ -107,7 +108,8 @@ export function createDriver(
         return open(effect)
       case 'socket.send': {
         const frame = encodeFrame(effect.frame)
-        now.outgoingBytes += frame.bytes
+        now.sentBytes += frame.bytes
+        outgoingBytes += frame.bytes
         if (outgoing.push(frame) === 1) environment.soon(flush)
         return
       }
@@ -149,7 +151,7 @@ export function createDriver(
   function flush(): void {
     for (const message of batchFrames(outgoing)) socket?.send(message)
     outgoing = []
-    now.outgoingBytes = 0
+    outgoingBytes = 0
   }
 
   function notify(): void {

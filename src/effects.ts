@@ -20,9 +20,9 @@ export interface Now {
   readonly elapsedMs: number
   /** Unix time, for display alone. */
   readonly wallMs: number
-  /** Bytes that leave at the end of this tick. */
-  readonly outgoingBytes: number
-  /** Bytes handed to the socket that have not left yet. */
+  /** Bytes that were ever sent. */
+  readonly sentBytes: number
+  /** How many of them have not left yet: they wait for the end of this tick, or in the socket. */
   readonly bufferedBytes: number
 }
 

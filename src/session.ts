@@ -206,7 +206,7 @@ function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
 }
 
 function dueInMs(core: Core): number {
-  const polls = sends(core) && core.now.bufferedBytes + core.now.outgoingBytes > 0
+  const polls = sends(core) && core.now.sentBytes > core.drainedBytes
   const dueAtMs = Math.min(core.outbox.dueAtMs(), core.sweepAtMs, core.closeDueAtMs)
   return Math.min(phaseDueInMs(core), dueAtMs - core.now.awakeMs, polls ? DRAIN_POLL_MS : Infinity)
 }

@@ -218,12 +218,17 @@ export class Attachment implements Subscriber {
   }
 
   #sendPage({ request, position }: FetchFrame, { extent, judgement, events }: PageAnswer): void {
-    this.#fetch = undefined
-    if (judgement !== 'live' && judgement !== 'catching-up') return this.#reset(request, judgement, extent)
+    if (judgement !== 'live' && judgement !== 'catching-up') {
+      this.#fetch = undefined
+      return this.#reset(request, judgement, extent)
+    }
     const top = { epoch: extent.epoch, offset: extent.top }
     const texts = pageTexts(events)
     const reached = { epoch: extent.epoch, offset: position.offset + texts.length }
     const rest = this.#restAfter(reached, extent)
+    // More was stored since it was read than is in hand: what is there now has to be read.
+    if (rest === 'unknown' && texts.length === 0) return this.#line.wantsPage(this)
+    this.#fetch = undefined
     const page = { channel: this.channel, request, from: position.offset + 1 }
     if (rest === 'unknown') return this.#line.send(encodePage({ ...page, more: true }, texts))
     this.#line.send(encodePage({ ...page, more: false, top }, texts))
@@ -264,7 +269,7 @@ export class Attachment implements Subscriber {
   }
 
   #leave(): void {
-    this.#listening?.leave(this, this.#context.environment.monotonicNow())
+    if (this.#listening) this.#context.channels.leave(this.#listening, this, this.#context.environment.monotonicNow())
     this.#listening = undefined
     this.#live = undefined
     this.#fetch = undefined

@@ -42,6 +42,11 @@ export class Channel {
     return this.#subscribers.size === 0
   }
 
+  /** Nobody listens, and nothing is in hand for those who may. */
+  get isEmpty(): boolean {
+    return this.isIdle && this.#ring.length === 0
+  }
+
   join(subscriber: Subscriber): void {
     this.#subscribers.add(subscriber)
   }
@@ -95,6 +100,12 @@ export class Channels {
   /** Tells those who listen. Without a listener since the channel was last idle for long, nothing is even encoded. */
   stored(name: string, epoch: string, event: StoredEvent): void {
     this.#channels.get(name)?.stored(epoch, event)
+  }
+
+  /** Forgets a channel at once that holds nothing: names cost a client nothing, so they must cost the server nothing. */
+  leave(channel: Channel, subscriber: Subscriber, nowMs: number): void {
+    channel.leave(subscriber, nowMs)
+    if (channel.isEmpty && this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name)
   }
 
   /** Drops what nobody has listened to for `idleMs`. */

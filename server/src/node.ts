@@ -278,6 +278,8 @@ async function closeAll(broker: Broker, sockets: WebSocketServer, httpServer: Ht
 function refuseUpgrade(socket: Duplex, status: string, message: string): void {
   // The peer may be gone already.
   socket.on('error', () => {})
+  // Nobody else times this socket any more: it goes when the answer has left, whether or not the peer hangs up.
+  socket.once('finish', () => socket.destroy())
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${message.length}\r\n\r\n${message}`,
   )

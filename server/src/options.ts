@@ -73,7 +73,7 @@ export function settingsOf(options: BrokerOptions, isAnonymous: boolean): Settin
       channelsPerConnection: atLeast(1, 'limits.channelsPerConnection', limits.channelsPerConnection, 1_000),
       publishesPerSecond: announced(1, 'limits.publishesPerSecond', limits.publishesPerSecond, 1_000),
       publishBurst: announced(1, 'limits.publishBurst', limits.publishBurst, 2_000),
-      maxMessageBytes: announced(1_024, 'limits.maxMessageBytes', limits.maxMessageBytes, 1_048_576),
+      maxMessageBytes: announced(65_536, 'limits.maxMessageBytes', limits.maxMessageBytes, 1_048_576),
       maxBufferedBytes: atLeast(0, 'limits.maxBufferedBytes', limits.maxBufferedBytes, 1_048_576),
     },
   }

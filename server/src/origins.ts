@@ -10,6 +10,8 @@ const LOCAL_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
 export function parseOrigins(origins: readonly string[]): ReadonlySet<string> {
   return new Set(
     origins.map((text) => {
+      // What pages without an origin of their own say, such as a file that was opened from a disk.
+      if (text === 'null') return text
       const origin = originOf(text)
       if (origin === undefined) throw new TypeError(`"${text}" is not an origin; write it as https://app.example`)
       return origin.origin

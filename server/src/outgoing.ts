@@ -6,7 +6,7 @@
 //   still answered, so a peer that asks on and on without reading can pass the bound; then it is hopeless.
 // - A socket that takes nothing for `STUCK_MS` while bytes wait is stuck.
 
-import { batchFrames, type EncodedFrame } from 'steadywire/protocol'
+import { utf8Bytes, batchFrames, type EncodedFrame } from 'steadywire/protocol'
 import { type Settings, WINDOW_BYTES } from './options.ts'
 
 /** What a session needs of its socket. */
@@ -30,8 +30,9 @@ export class Outgoing {
   readonly #boundBytes: number
   #frames: EncodedFrame[] = []
   #bytes = 0
+  #sentBytes = 0
   /** While bytes wait in the socket: how many at the last look, and since when it has taken none. */
-  #waiting: { readonly bytes: number; readonly sinceMs: number; readonly checkAtMs: number } | undefined
+  #waiting: { readonly left: number; readonly sinceMs: number; readonly checkAtMs: number } | undefined
 
   constructor(peer: Peer, { maxBufferedBytes, maxMessageBytes }: Settings['limits']) {
     this.#peer = peer
@@ -57,9 +58,12 @@ export class Outgoing {
     const frames = this.#frames
     this.#frames = []
     this.#bytes = 0
-    for (const text of batchFrames(frames)) this.#peer.send(text)
+    for (const text of batchFrames(frames)) {
+      this.#sentBytes += utf8Bytes(text)
+      this.#peer.send(text)
+    }
     const bytes = this.#peer.bufferedBytes()
-    if (bytes > 0) this.#waiting ??= { bytes, sinceMs: nowMs, checkAtMs: nowMs + CHECK_MS }
+    if (bytes > 0) this.#waiting ??= { left: this.#sentBytes - bytes, sinceMs: nowMs, checkAtMs: nowMs + CHECK_MS }
     return bytes > this.#boundBytes ? 'hopeless' : 'sent'
   }
 
@@ -67,8 +71,9 @@ export class Outgoing {
     const before = this.#waiting
     if (!before || nowMs < before.checkAtMs) return 'moving'
     const bytes = this.#peer.bufferedBytes()
-    const sinceMs = bytes < before.bytes ? nowMs : before.sinceMs
-    this.#waiting = bytes > 0 ? { bytes, sinceMs, checkAtMs: nowMs + CHECK_MS } : undefined
+    const left = this.#sentBytes - bytes
+    const sinceMs = left > before.left ? nowMs : before.sinceMs
+    this.#waiting = bytes > 0 ? { left, sinceMs, checkAtMs: nowMs + CHECK_MS } : undefined
     return bytes > 0 && nowMs - sinceMs >= STUCK_MS ? 'stuck' : 'moving'
   }
 }

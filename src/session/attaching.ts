@@ -64,7 +64,9 @@ export function attach(core: Core, record: ChannelRecord): void {
       refuseWaiting(core, record.name, record.lastError?.code ?? 'forbidden')
     }
   } else {
-    if (record.status !== 'attaching') touch(core, record, 'attaching')
+    // Who reads again later begins anew.
+    if (!reads) record.position = null
+    touch(core, record, 'attaching')
     if (!sends(core)) return
     const want: Grant[] = []
     if (reads) want.push('read')

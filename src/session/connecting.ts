@@ -62,6 +62,7 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     }
     enter(core, next.phase, from)
     show(core)
+    if (!to.accepts) core.effects.push({ type: 'closed' })
   }
 }
 
@@ -83,6 +84,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
     core.pingedAtMs = core.now.awakeMs
+    core.sentBeforePingBytes = core.now.sentBytes
     send(core, { type: 'ping', n: ++core.pings })
   } else if (phase === 'waiting') {
     const outageMs = core.now.elapsedMs - core.outageAtMs
@@ -92,7 +94,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     if (core.attempt >= core.settings.backoff.maxAttempts) {
       trigger(core, 'rejected', causeOf('gave-up', core.connection.cause?.closeCode))
     }
-  } else if (phase === 'closed') core.effects.push({ type: 'closed' })
+  }
 }
 
 /** An outage begins anew: what came before it no longer counts. */
@@ -164,7 +166,6 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
     core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, Math.min(core.heartbeatMs, frame.heartbeat.intervalMs || Infinity))
   }
   core.pingedAtMs = core.now.awakeMs
-  core.undrainedBytes = 0
   trigger(core, 'welcomed')
   for (const record of core.channels.values()) attach(core, record)
 }
@@ -251,12 +252,14 @@ export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
   if (!sends(core)) return
-  const { undrainedBytes } = core
-  core.undrainedBytes = core.now.bufferedBytes
-  if (undrainedBytes === 0 || core.now.bufferedBytes < undrainedBytes) {
+  const drainedBytes = core.now.sentBytes - core.now.bufferedBytes
+  if (drainedBytes > core.drainedBytes || core.now.bufferedBytes === 0) {
     core.drainedAtMs = core.now.awakeMs
-    // The answer to a ping is due once what was queued before it has left.
-    if (undrainedBytes > 0 && core.connection.phase === 'probing') core.timerAtMs = core.now.awakeMs + core.answerMs
+    // The answer to a ping is due once what was sent before it has left; what came after it does not count.
+    if (core.connection.phase === 'probing' && core.drainedBytes < core.sentBeforePingBytes) {
+      core.timerAtMs = core.now.awakeMs + core.answerMs
+    }
+    core.drainedBytes = drainedBytes
   } else if (core.now.awakeMs - core.drainedAtMs >= core.settings.heartbeat.timeoutMs) {
     lose(core, causeOf('connection-lost'))
   }

@@ -119,9 +119,11 @@ export interface Core {
   heartbeatMs: number
   /** What the server bounds. Empty until `welcome`, before which nothing looks. */
   limits: Limits
-  /** What waited in the socket at the last look, and when some of it last left; awake time. */
-  undrainedBytes: number
+  /** How much had left at the last look, and when some of it last did, or nothing waited; awake time. */
+  drainedBytes: number
   drainedAtMs: number
+  /** What had been sent before our newest ping. */
+  sentBeforePingBytes: number
 }
 
 /** An answer to anything may take this long, in milliseconds, before the client makes sure that the socket is alive. */
@@ -136,7 +138,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     channels: new Map(),
     counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
-    now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, outgoingBytes: 0, bufferedBytes: 0 },
+    now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, bufferedBytes: 0 },
     connection: IDLE,
     snapshot: {
       status: 'idle',
@@ -167,7 +169,8 @@ export function createCore(settings: Settings, random: () => number, createId: (
     answerMs: 0,
     heartbeatMs: 0,
     limits: {} as Limits,
-    undrainedBytes: 0,
+    drainedBytes: 0,
+    sentBeforePingBytes: 0,
     drainedAtMs: 0,
   }
 }

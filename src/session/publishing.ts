@@ -41,7 +41,7 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  let undrainedBytes = core.now.bufferedBytes + core.now.outgoingBytes
+  let undrainedBytes = core.now.bufferedBytes
   for (const entry of core.outbox.entries()) {
     if (entry.sequence || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')

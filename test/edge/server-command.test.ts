@@ -106,7 +106,7 @@ test('does as its flags say', async () => {
     'publishes-per-second': 7,
     'connections-per-user': 3,
     'max-connections': 4,
-    'max-message-bytes': 5_000,
+    'max-message-bytes': 70_000,
     'max-buffered-bytes': 6_000,
     'idle-timeout-ms': 7_000,
   }
@@ -115,7 +115,7 @@ test('does as its flags say', async () => {
   expect(run.url()).toMatch(/\/live$/)
   expect(await welcomeOf(run.url())).toMatchObject({
     heartbeat: { intervalMs: 1_000 },
-    limits: { messageBytes: 5_000, publishesPerSecond: 7 },
+    limits: { messageBytes: 70_000, publishesPerSecond: 7 },
   })
 })
 

@@ -122,10 +122,10 @@ describe('over HTTP', () => {
     ['POST', '/channels/a/messages', '{"name":1,"data":1}', 400, 'The body is JSON'],
     ['POST', '/channels/a/messages', '{"name":"","data":1}', 400, 'A name has 1 to 64 bytes.'],
     ['POST', '/channels/a/messages', `{"name":"n","data":${'['.repeat(99)}${']'.repeat(99)}}`, 400, '64 levels'],
-    ['POST', '/channels/a/messages', `{"name":"n","data":"${'x'.repeat(2_900)}"}`, 413, '3000 bytes at most'],
-    ['POST', '/channels/a/messages', 'x'.repeat(1_000_000), 413, '3000 bytes at most'],
+    ['POST', '/channels/a/messages', `{"name":"n","data":"${'x'.repeat(65_400)}"}`, 413, '65536 bytes at most'],
+    ['POST', '/channels/a/messages', 'x'.repeat(1_000_000), 413, '65536 bytes at most'],
   ])('%s %.40s of %.20s answers %i', async (method, path, body, status, words) => {
-    const { http } = await serve({ adminToken, limits: { maxMessageBytes: 3_000 } })
+    const { http } = await serve({ adminToken, limits: { maxMessageBytes: 65_536 } })
     const answer = await rawRequest(`${http}${path}`, method, auth, body)
     expect(answer.status).toBe(status)
     expect((JSON.parse(answer.body) as { error: { message: string } }).error.message).toContain(words)

@@ -123,9 +123,9 @@ test('asynchronous hooks decide about channels and data', async () => {
 
 describe('what is no message', () => {
   test('too large ends 1009', async () => {
-    const { url } = await serve({ limits: { maxMessageBytes: 2_000 } })
+    const { url } = await serve({ limits: { maxMessageBytes: 65_536 } })
     const client = await attached(url)
-    client.socket.send('x'.repeat(2_001))
+    client.socket.send('x'.repeat(65_537))
     expect(await client.ended()).toMatch(/^1009 /)
   })
 

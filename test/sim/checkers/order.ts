@@ -20,7 +20,7 @@ export function order(oracle: Oracle): Checker {
       if (stored?.id !== id)
         violation('G9', `${client.name} saw ${id} at ${channel} ${epoch}:${offset}, the log has ${stored?.id}`)
       // What comes in the step in which the channel stops lingering is handed over to nobody.
-      if (client.session.getChannelSnapshot(channel).status !== 'idle') of(client).set(channel, { epoch, offset })
+      if (client.session.getChannelSnapshot(channel).position) of(client).set(channel, { epoch, offset })
     },
     reset(client, channel, { position }) {
       of(client).set(channel, position)
@@ -28,7 +28,7 @@ export function order(oracle: Oracle): Checker {
     stepped(client) {
       // Nobody reads it any more: the next handler begins anew.
       for (const channel of of(client).keys()) {
-        if (client.session.getChannelSnapshot(channel).status === 'idle') of(client).delete(channel)
+        if (!client.session.getChannelSnapshot(channel).position) of(client).delete(channel)
       }
     },
   }

@@ -43,7 +43,6 @@ describe('with a list', () => {
 
   test.each([
     '*',
-    'null',
     'app.example',
     'https://app.example/path',
     'https://*.example',
@@ -54,5 +53,9 @@ describe('with a list', () => {
     'https://a.example?b',
   ])('%j is refused as an entry, by name', (text) => {
     expect(() => parseOrigins([text])).toThrow(`"${text}" is not an origin`)
+  })
+
+  test('lets pages without an origin in where `null` is one of them', () => {
+    expect(isAllowedOrigin('null', 'app.example', parseOrigins(['null']))).toBe(true)
   })
 })

@@ -85,14 +85,14 @@ describe('a publish', () => {
   })
 
   test('larger than one message is too large, counted as subscribers would receive it', () => {
-    const stage = new Stage({ options: { limits: { maxMessageBytes: 1_024 } } })
+    const stage = new Stage({ options: { limits: { maxMessageBytes: 65_536 } } })
     const client = stage.attach('a')
     // Short to send, long to store: every number becomes 21 digits.
-    const text = `[${Array(60).fill('1E20').join(',')}]`
+    const text = `[${Array(4_000).fill('1E20').join(',')}]`
     client.write(`{"type":"pub","channel":"a","sequence":1,"id":"m1","name":"n","data":${text}}`)
-    client.publish('a', 2, 'x'.repeat(600))
+    client.publish('a', 2, 'x'.repeat(60_000))
     // With its sender and its place it would be more than a message holds.
-    client.publish('a', 3, 'x'.repeat(900))
+    client.publish('a', 3, 'x'.repeat(65_300))
     expect(answers(client)).toMatchObject([
       { type: 'nack', sequence: 1, code: 'too-large' },
       { type: 'ack', sequence: 2 },
@@ -229,9 +229,9 @@ describe('onPublish', () => {
     ['a cycle', { answer: cycle }, { code: 'internal' }, 1],
     ['a BigInt', { answer: 1n }, { code: 'internal' }, 1],
     ['a function', { answer: () => {} }, { code: 'internal' }, 1],
-    ['too much', { answer: 'x'.repeat(5_000) }, { code: 'internal' }, 1],
+    ['too much', { answer: 'x'.repeat(70_000) }, { code: 'internal' }, 1],
   ])('answering %s refuses that publish and no other', (_, answer, nack, errorCount) => {
-    const stage = stageThat(({ data }, done) => done(data === 'bad' ? answer : { answer: data }), 4_096)
+    const stage = stageThat(({ data }, done) => done(data === 'bad' ? answer : { answer: data }), 65_536)
     const client = stage.attach('a')
     client.publish('a', 1, 'good')
     client.publish('a', 2, 'bad')
