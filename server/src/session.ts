@@ -108,7 +108,7 @@ export class Session {
   }
 
   received(text: string): void {
-    if (this.#phase === 'ended') return
+    if (this.#isOver) return
     this.heardAtMs = this.#context.environment.monotonicNow()
     const { maxMessageBytes } = this.#context.settings.limits
     if (this.#phase !== 'open') this.#earlyLength += text.length
@@ -131,7 +131,7 @@ export class Session {
 
   /** Sends what is gathered, closes, and forgets this connection at once. */
   close(code: number, reason: string): void {
-    if (this.#phase === 'ended') return
+    if (this.#isOver) return
     this.#flush()
     // Flushing may have found that there is no point in waiting for this peer.
     if (this.#isOver) return
@@ -160,7 +160,7 @@ export class Session {
   }
 
   #handle(frame: ClientFrame): void {
-    if (this.#phase === 'ended') return
+    if (this.#isOver) return
     if (frame.type === 'hello') this.#greet(frame)
     else if (this.#phase === 'greeting') this.close(CLOSE_BAD_FRAME, closeReason('hello-first'))
     else if (this.#phase === 'authenticating') this.#early.push(frame)
@@ -309,13 +309,13 @@ export class Session {
   }
 
   #send(frame: EncodedFrame): void {
-    if (this.#phase === 'ended') return
+    if (this.#isOver) return
     this.#outgoing.add(frame)
     this.#schedule()
   }
 
   #schedule(): void {
-    if (this.#phase !== 'ended') this.#tick ??= this.#context.environment.soon(() => this.#endTick())
+    if (!this.#isOver) this.#tick ??= this.#context.environment.soon(() => this.#endTick())
   }
 
   #endTick(): void {
@@ -323,7 +323,7 @@ export class Session {
     this.#servePages()
     // Only now, so that what these two have said does not ask for another end.
     this.#tick = undefined
-    if (this.#phase === 'ended') return
+    if (this.#isOver) return
     this.#flush()
     if (this.#hasRoom) this.drained()
   }
@@ -336,7 +336,7 @@ export class Session {
     const names = attached.map(({ channel }) => channel)
     this.#context.store.tops(names, (extents) => {
       this.#isReadingTops = false
-      if (this.#phase === 'ended') return
+      if (this.#isOver) return
       if (extents === 'unavailable') return this.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
       for (const n of pings) {
         const tops = attached.map((one, i) => extents[i] && one.isAttached && one.newTop(extents[i]))
@@ -370,7 +370,7 @@ export class Session {
   }
 
   #end(): void {
-    if (this.#phase === 'ended') return
+    if (this.#isOver) return
     this.#phase = 'ended'
     this.#tick?.()
     for (const attachment of this.#attachments.values()) attachment.end()
