@@ -169,6 +169,8 @@ export interface Store {
   tops(channels: readonly string[], done: Done<readonly LogExtent[]>): void
   /** Moves or reads a cursor; answers where it stands, `null` if it was never set. */
   mark(query: MarkQuery, done: Done<Position | null>): void
+  /** Names the channels in which the cursor `name` was set and stands before the newest message. */
+  behind(name: string, done: Done<readonly string[]>): void
   /** Forgets what retention no longer covers. Called about once a minute; `nowMs` is Unix milliseconds. */
   trim(nowMs: number): void
 }
