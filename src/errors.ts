@@ -20,10 +20,12 @@ type ErrorText = readonly [remedy: string, retry: Retry]
 // One row per code: what to do, and whether trying again can help. What happened is the code itself, read as words: every
 // page carries this table, so nothing is in it twice.
 const ERRORS = {
+  aborted: ['Publish it again.', 'now'],
   closed: ['Create a new client.', 'never'],
   config: ['Correct it.', 'never'],
   'connection-lost': ['Wait: the client tries again.', 'later'],
   'connection-refused': ['Check address, origin and CSP.', 'later'],
+  'epoch-changed': ['Look whether it is there.', 'never'],
   forbidden: ['Ask for access.', 'never'],
   'frame-too-large': ['Send less.', 'never'],
   'gave-up': ['Call retryNow().', 'later'],
@@ -32,10 +34,12 @@ const ERRORS = {
   'outbox-full': ['Publish less, or raise its limits.', 'later'],
   protocol: ['Update one of them.', 'never'],
   'rate-limited': ['Slow down.', 'later'],
+  'record-lost': ['Look whether it is there.', 'never'],
   replaced: ['Call retryNow().', 'later'],
   'server-error': ['Wait: the client tries again.', 'later'],
   'server-unavailable': ['Wait: the client tries again.', 'later'],
   'stale-base': ['Look again.', 'never'],
+  superseded: ['Publish it again.', 'now'],
   timeout: ['Try again.', 'later'],
   'too-many': ['Use fewer.', 'later'],
   unauthorized: ['Sign in, call retryNow().', 'later'],

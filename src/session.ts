@@ -8,8 +8,8 @@
 import type { Effect, Input, Now } from './effects.ts'
 import { knownErrorCode, RealtimeError } from './errors.ts'
 import type { Settings } from './options.ts'
-import type { KnownServerFrame } from './protocol/read-server-frame.ts'
-import { attach, denied, subscribe, unsubscribe } from './session/attaching.ts'
+import type { ServerFrame } from './protocol/frames.ts'
+import { attach, denied, detached, restart, subscribe, unsubscribe } from './session/attaching.ts'
 import {
   authorized,
   ended,
@@ -25,6 +25,7 @@ import {
   unauthorized,
   violated,
   watchDrain,
+  wearied,
   welcomed,
 } from './session/connecting.ts'
 import {
@@ -35,10 +36,11 @@ import {
   createCore,
   sends,
   sweepAt,
+  touch,
   type Violation,
 } from './session/core.ts'
 import { acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
-import { attached, behind, event, page, reset } from './session/receiving.ts'
+import { attached, behind, delivered, event, fillGap, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
@@ -53,6 +55,9 @@ export interface Stats {
   /** Publishes that have not settled, and their encoded bytes. */
   readonly outbox: number
   readonly outboxBytes: number
+  /** Messages that arrived before their turn; and with those that wait for their handlers, in characters as they arrived. */
+  readonly held: number
+  readonly heldLength: number
   /** Sessions that became live after the first. */
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
@@ -72,7 +77,7 @@ export interface Session {
   dueInMs(): number
   /** The same reference until something visible has changed. */
   getSnapshot(): ClientSnapshot
-  getChannelSnapshot(channel: string): ChannelSnapshot
+  getChannelSnapshot(channel: string, elapsedMs?: number): ChannelSnapshot
   getStats(): Stats
 }
 
@@ -91,9 +96,10 @@ export function createSession(settings: Settings, random: () => number, createId
     },
     dueInMs: () => dueInMs(core),
     getSnapshot: () => core.snapshot,
-    getChannelSnapshot: (channel) => channelSnapshot(core, channel),
+    getChannelSnapshot: (channel, elapsedMs) => channelSnapshot(core, channel, elapsedMs),
     getStats: () => ({
       ...core.counters,
+      ...held(core),
       reconnects: Math.max(0, core.counters.reconnects),
       outbox: core.outbox.count(),
       outboxBytes: core.outbox.bytes(),
@@ -123,30 +129,45 @@ const ON_INPUT: Handlers<Input> = {
     publish(core, input)
     attach(core, channelRecord(core, input.channel))
   },
+  abort(core, { id }) {
+    giveUp(
+      core,
+      core.outbox.pick((entry) => entry.id === id),
+      'aborted',
+    )
+  },
   subscribe,
   unsubscribe,
+  refresh: restart,
+  delivered(core, { deliveries }) {
+    delivered(core, deliveries)
+  },
   hint: hinted,
   wake() {},
   authorized,
   denied: unauthorized,
   'socket.opened': opened,
-  'socket.received'(core, { socketId, message }) {
+  'socket.received'(core, { socketId, message, length }) {
     if (message === 'malformed') return violated(core, 'message')
     core.counters.unknownFrames += message.unknownCount
+    core.frameLength = length / message.frames.length
     for (const frame of message.frames) {
       // A frame may have ended the socket that it came on, and with it the ones after it.
       if (!isCurrent(core, socketId)) return
       const isInTime = sends(core) || GREETINGS.includes(frame.type)
-      if (!isInTime || ON_FRAME[frame.type](core, frame as never)) violated(core, frame.type)
+      const violation = !isInTime || ON_FRAME[frame.type](core, frame as never)
+      if (violation === 'restless') wearied(core)
+      else if (violation) violated(core, frame.type)
     }
   },
   'socket.ended': ended,
 }
 
-const ON_FRAME: Handlers<KnownServerFrame> = {
+const ON_FRAME: Handlers<ServerFrame> = {
   welcome: welcomed,
   attached,
   denied,
+  detached,
   reset,
   ack: acked,
   nack: nacked,
@@ -178,6 +199,15 @@ function sweep(core: Core): void {
   for (const record of core.channels.values()) {
     attach(core, record)
     if (record.readUntilMs > core.now.awakeMs) sweepAt(core, record.readUntilMs)
+    const { gapAtMs } = record.attachment
+    if (gapAtMs <= core.now.awakeMs) fillGap(core, record)
+    else sweepAt(core, gapAtMs)
+    const freshForMs = record.freshUntilMs - core.now.elapsedMs
+    if (freshForMs > 0) sweepAt(core, core.now.awakeMs + freshForMs)
+    else if (record.freshUntilMs > -Infinity) {
+      record.freshUntilMs = -Infinity
+      touch(core, record)
+    }
     askedAtMs = Math.min(
       askedAtMs,
       record.attachment.askedAtMs,
@@ -190,19 +220,31 @@ function sweep(core: Core): void {
   else sweepAt(core, dueAtMs)
 }
 
-function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
+function channelSnapshot(core: Core, channel: string, elapsedMs = core.now.elapsedMs): ChannelSnapshot {
   const record = channelRecord(core, channel)
+  const fresh = record.shown && core.heartbeatMs < Infinity ? elapsedMs < record.freshUntilMs : null
+  // The moment may have passed without a step: while the page slept, or was busy.
+  if (record.snapshot?.fresh !== fresh) record.snapshot = undefined
   record.snapshot ??= {
     status: record.status,
-    // Not known yet: nobody asks for it.
-    fresh: null,
-    syncedAtMs: null,
-    position: record.position,
+    fresh,
+    syncedAtMs: record.syncedAtMs,
+    position: record.shown,
     pending: record.pending,
     invalid: 0,
     lastError: record.lastError,
   }
   return record.snapshot
+}
+
+function held(core: Core): Pick<Stats, 'held' | 'heldLength'> {
+  let held = 0
+  let heldLength = 0
+  for (const { attachment, lane } of core.channels.values()) {
+    held += attachment.held.size
+    heldLength += attachment.heldLength + lane.waiting
+  }
+  return { held, heldLength }
 }
 
 function dueInMs(core: Core): number {

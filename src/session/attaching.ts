@@ -8,19 +8,21 @@
 
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
-import type { DeniedFrame, Grant } from '../protocol/frames.ts'
+import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
+import type { ChannelStatus } from '../snapshots.ts'
 import {
   type ChannelRecord,
   channelRecord,
+  closeLane,
   complain,
   type Core,
   send,
   sends,
   sweepAt,
   touch,
-  UNATTACHED,
+  unattached,
 } from './core.ts'
-import { refuseWaiting } from './publishing.ts'
+import { refuseUnsent } from './publishing.ts'
 
 interface Named {
   readonly channel: string
@@ -30,6 +32,13 @@ interface Named {
 export function subscribe(core: Core, input: Named): void {
   const record = channelRecord(core, input.channel)
   record.readers++
+  attach(core, record)
+}
+
+/** The application wants a new start. */
+export function restart(core: Core, input: Named): void {
+  const record = channelRecord(core, input.channel)
+  record.isRefreshing = true
   attach(core, record)
 }
 
@@ -50,22 +59,23 @@ export function attach(core: Core, record: ChannelRecord): void {
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
     if (attachment.request) send(core, { type: 'unsub', channel: record.name, request: attachment.request })
-    record.attachment = UNATTACHED
-    record.position = null
+    record.attachment = unattached()
+    forget(record)
     record.lastError = null
     if (record.status !== 'idle') touch(core, record, 'idle')
   } else if (
     attachment.request &&
+    (attachment.asksReset || !record.isRefreshing) &&
     reads === attachment.wanted.includes('read') &&
     (!writes || attachment.wanted.includes('write'))
   ) {
     // Asked for already; a refusal stands for as long as the socket does.
     if (writes && attachment.askedAtMs === Infinity && !attachment.granted.includes('write')) {
-      refuseWaiting(core, record.name, record.lastError?.code ?? 'forbidden')
+      refuseUnsent(core, record.name, record.lastError?.code ?? 'forbidden')
     }
   } else {
     // Who reads again later begins anew.
-    if (!reads) record.position = null
+    if (!reads) forget(record)
     touch(core, record, 'attaching')
     if (!sends(core)) return
     const want: Grant[] = []
@@ -73,10 +83,38 @@ export function attach(core: Core, record: ChannelRecord): void {
     if (writes) want.push('write')
     const request = ++core.request
     const position = (reads && record.position) || undefined
+    const asksReset = record.isRefreshing
+    const { awakeMs, elapsedMs } = core.now
+    const { granted, incarnation } = attachment
     // What was granted before holds until the answer: publishes go on meanwhile.
-    record.attachment = { ...attachment, request, wanted: want, askedAtMs: core.now.awakeMs, fetch: 0 }
-    send(core, { type: 'sub', channel: record.name, request, want, position })
+    record.attachment = {
+      ...unattached(),
+      request,
+      wanted: want,
+      asksReset,
+      granted,
+      incarnation,
+      askedAtMs: awakeMs,
+      questionAtMs: elapsedMs,
+    }
+    const settledBelow = core.outbox.settledBelow(record.name)
+    send(core, {
+      type: 'sub',
+      channel: record.name,
+      request,
+      want,
+      position,
+      reset: asksReset || undefined,
+      settledBelow,
+    })
   }
+}
+
+/** What was read of the channel is no longer kept up. */
+function forget(record: ChannelRecord): void {
+  closeLane(record)
+  record.position = record.shown = record.top = record.syncedAtMs = null
+  record.freshUntilMs = -Infinity
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
@@ -95,17 +133,39 @@ export function denied(core: Core, frame: DeniedFrame): void {
 }
 
 /** The channel cannot be had on this socket as it was wanted. */
-export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message?: string): void {
+export function deny(
+  core: Core,
+  record: ChannelRecord,
+  code: ErrorCode,
+  message?: string,
+  status: ChannelStatus = 'denied',
+): void {
   record.lastError = new RealtimeError(code, { message })
   complain(core, record.lastError, record.name)
-  if (!record.attachment.granted.includes('write')) refuseWaiting(core, record.name, code)
-  touch(core, record, 'denied')
+  if (!record.attachment.granted.includes('write')) refuseUnsent(core, record.name, code)
+  touch(core, record, status)
+}
+
+/** The server has let go of the attachment: for good, or to be asked again. */
+export function detached(core: Core, frame: DetachedFrame): void {
+  const record = core.channels.get(frame.channel)
+  if (record?.attachment.request !== frame.request) return
+  // What it has not answered on this socket it never will.
+  core.outbox.forgetUnanswered(record.name)
+  if (frame.code === 'revoked') {
+    record.attachment.granted = []
+    deny(core, record, 'forbidden', undefined, 'detached')
+  } else {
+    record.attachment = unattached()
+    attach(core, record)
+  }
 }
 
 /** The socket is gone: every channel that is still wanted is asked for anew on the next one. */
 export function detachAll(core: Core): void {
   for (const record of core.channels.values()) {
-    record.attachment = UNATTACHED
+    record.attachment = unattached()
+    record.unrestAtMs = 0
     attach(core, record)
   }
 }

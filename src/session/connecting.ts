@@ -24,13 +24,16 @@ import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import type { ClientSnapshot } from '../snapshots.ts'
 import { attach, detachAll } from './attaching.ts'
-import { complain, type Core, send, sends, type Strike, type Violation } from './core.ts'
-import { giveUp } from './publishing.ts'
+import { complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
+import { giveUp, loseTrack, refuse } from './publishing.ts'
+import { readTops } from './receiving.ts'
 
 type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000
+/** How often the time for an answer doubles, as a factor: from 10 s to 4 min by the defaults. */
+const MAX_PATIENCE = 24
 /** How often trouble of this kind may come, without a stable session in between, before the client stops. */
 const MAX_STRIKES: { readonly [Kind in Strike]?: number } = { reauthorize: 1, protocol: 2 }
 /** The shortest heartbeat, in milliseconds, whatever a server says. */
@@ -54,10 +57,21 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     const to = PHASES[next.phase]
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
-      // What has not been sent waits for the next session, unless there is none.
-      const entries = core.outbox.pick((entry) => entry.sequence || !to.accepts)
-      giveUp(core, entries, to.accepts ? 'connection-lost' : 'closed')
       core.outbox.forgetUnanswered()
+      for (const { attachment } of core.channels.values()) {
+        if (!attachment.fetch && attachment.askedAtMs === Infinity) continue
+        core.patience = Math.min(2 * core.patience, MAX_PATIENCE)
+        break
+      }
+      // The next session finds out what became of the rest, unless there is none.
+      if (!to.accepts)
+        giveUp(
+          core,
+          core.outbox.pick(() => true),
+          'closed',
+        )
+      for (const entry of core.outbox.pick(({ sequence, incarnation }) => sequence && !incarnation))
+        loseTrack(core, entry, 'connection-lost')
       detachAll(core)
     }
     enter(core, next.phase, from)
@@ -68,7 +82,8 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
 
 function enter(core: Core, phase: Phase, from: PhaseFacts): void {
   // Whatever waits for an answer has this long; the two that do not are set below.
-  core.answerMs = phase === 'probing' ? core.settings.heartbeat.timeoutMs : core.settings.connect.timeoutMs
+  core.answerMs =
+    phase === 'probing' ? core.settings.heartbeat.timeoutMs * core.patience : core.settings.connect.timeoutMs
   core.timerAtMs = PHASES[phase].timer ? core.now.awakeMs + core.answerMs : Infinity
   if (phase === 'authorizing') {
     // Out of a rest everything starts from the beginning.
@@ -84,6 +99,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
     core.pingedAtMs = core.now.awakeMs
+    core.topsAskedAtMs = core.now.elapsedMs
     core.sentBeforePingBytes = core.now.sentBytes
     send(core, { type: 'ping', n: ++core.pings })
   } else if (phase === 'waiting') {
@@ -119,7 +135,7 @@ function show(core: Core): void {
     retryAtMs: core.connection.phase === 'waiting' ? core.now.wallMs + core.timerAtMs - core.now.elapsedMs : null,
     sinceMs: isNew ? core.now.wallMs : before.sinceMs,
     transport: isLive ? 'websocket' : null,
-    resumed: false,
+    resumed: isLive && core.isResumed,
   }
   if (JSON.stringify(snapshot) === JSON.stringify(before)) return
   core.snapshot = snapshot
@@ -160,6 +176,8 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
   core.limits = frame.limits
+  core.isResumed = core.member === frame.member
+  core.member = frame.member
   core.heartbeatMs = core.settings.heartbeat.intervalMs
   // Who never wants to ask is not made to by the server.
   if (core.heartbeatMs < Infinity) {
@@ -175,14 +193,26 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
   const { policy, code } = closeMeaning(closeCode, core.settings.closeCodes)
   core.retryAfterMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
   const isRefused = core.connection.phase === 'opening' && code === 'connection-lost'
+  const sent = core.outbox.pick(({ socketId }) => socketId === core.socketId)
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
-  // What replaced this client acts for its producer now; going on here is somebody new.
-  if (policy === 'replace') core.producer = core.createId()
+  if (policy === 'replace') {
+    // What replaced this client acts for its producer now; going on here is somebody new.
+    core.producer = core.createId()
+    for (const entry of core.outbox.pick(({ sequence }) => sequence)) loseTrack(core, entry, code)
+  }
+  // A server that cannot read a message has not stored it; it would not be able to next time either.
+  const [largest] = sent.sort((a, b) => b.bytes - a.bytes)
+  if (largest && code === 'frame-too-large') refuse(core, largest, code, 'rejected')
 }
 
 /** The peer sent what it must not: replace the socket, and stop if that keeps happening. */
 export function violated(core: Core, what: string): void {
   lose(core, causeOf('protocol', CLOSE_BAD_FRAME, `The server sent a bad ${what}`), 'retry', CLOSE_BAD_FRAME)
+}
+
+/** The server does too often what it may: try again, after a wait. */
+export function wearied(core: Core): void {
+  lose(core, causeOf('connection-lost'))
 }
 
 function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
@@ -215,8 +245,9 @@ export function pinged(core: Core, frame: PingFrame): void {
   send(core, { type: 'pong', n: frame.n })
 }
 
-/** The answer to our newest ping. Any other answer means nothing. */
+/** The answer to our newest ping. Of any other only the tops mean anything. */
 export function ponged(core: Core, frame: PongFrame): void {
+  readTops(core, frame)
   if (frame.n !== core.pings || core.connection.phase !== 'probing') return
   const roundTripMs = core.now.awakeMs - core.pingedAtMs
   core.latencyMs += (roundTripMs - core.latencyMs) / (core.latencyMs ? 8 : 1)
@@ -227,12 +258,14 @@ export function ponged(core: Core, frame: PongFrame): void {
 export function probe(core: Core): void {
   trigger(core, 'nudge')
   if (core.connection.phase !== 'probing') return
-  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.latencyMs))
+  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.latencyMs) * core.patience)
   core.timerAtMs = Math.min(core.timerAtMs, core.now.awakeMs + core.answerMs)
 }
 
 /** The platform says something about the page or the network. */
 export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
+  // What was fresh before a sleep may not be.
+  sweepAt(core, 0)
   if (hint === 'hidden' || hint === 'frozen') return
   if (core.connection.phase !== 'waiting') return probe(core)
   const dueAtMs = core.now.elapsedMs + core.random() * HINT_JITTER_MS

@@ -7,40 +7,62 @@
 
 import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
+import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
-import type { Effect, Now } from '../effects.ts'
+import type { Effect, Lane, Now } from '../effects.ts'
 import type { ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
-import type { Grant, Limits, Position } from '../protocol/frames.ts'
+import type { Grant, Limits, LogEvent, Position } from '../protocol/frames.ts'
 import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
 
-/** True where a frame says what it must not. */
-export type Violation = boolean | void
+/** True where a frame says what it must not; `restless` where the server does too often what it may. */
+export type Violation = boolean | 'restless' | void
 
 /** What was asked of the server for a channel on this socket, and what it answered. */
 export interface Attachment {
   /** The number of the newest `sub`; 0 if none was sent. */
   readonly request: number
   readonly wanted: readonly Grant[]
+  /** Whether it asked for a new start. */
+  asksReset: boolean
   /** When it was asked; awake time. `Infinity` once it is answered. */
   askedAtMs: number
   granted: readonly Grant[]
-  /** The history that acknowledgements count in. */
-  epoch: string
+  /** The server's record of this producer in the channel; '' where it keeps none. */
+  incarnation: string
   /** The number of the fetch that is unanswered, and when it was sent. */
   fetch: number
   fetchedAtMs: number
+  /** When the newest `sub` or `fetch` was sent, elapsed time: what its answer says of the top is true from then on. */
+  questionAtMs: number
+  /** What arrived before its turn, by offset, and how many characters that is. */
+  readonly held: Map<number, Held>
+  heldLength: number
+  /** When what is missing is fetched, unless it comes by itself; awake time. */
+  gapAtMs: number
 }
 
-export const UNATTACHED: Attachment = {
-  request: 0,
-  wanted: [],
-  askedAtMs: Infinity,
-  granted: [],
-  epoch: '',
-  fetch: 0,
-  fetchedAtMs: Infinity,
+export interface Held {
+  readonly logged: LogEvent
+  readonly length: number
+}
+
+export function unattached(): Attachment {
+  return {
+    request: 0,
+    wanted: [],
+    asksReset: false,
+    askedAtMs: Infinity,
+    granted: [],
+    incarnation: '',
+    fetch: 0,
+    fetchedAtMs: Infinity,
+    questionAtMs: 0,
+    held: new Map(),
+    heldLength: 0,
+    gapAtMs: Infinity,
+  }
 }
 
 /** Everything the session knows of one channel. */
@@ -48,6 +70,24 @@ export interface ChannelRecord {
   readonly name: string
   /** The newest message received; `null` before the first attachment. */
   position: Position | null
+  /** The newest message that handlers were given: what the application sees. */
+  shown: Position | null
+  lane: Lane
+  /** The history that acknowledgements count in. */
+  epoch: string
+  /** The newest position that the server has named, when it was asked and when it said so; elapsed time. */
+  top: Position | null
+  topAskedAtMs: number
+  topHeardAtMs: number
+  /** Until then the channel is known to be complete as of `syncedAtMs`, Unix time; elapsed time. */
+  freshUntilMs: number
+  syncedAtMs: number | null
+  /** The last reset's snapshot may contain messages up to this offset. */
+  overlapTo: number
+  /** The application has asked for a new start. */
+  isRefreshing: boolean
+  /** Moves ahead with every reset that nobody asked for; awake time. */
+  unrestAtMs: number
   attachment: Attachment
   status: ChannelStatus
   /** Handlers and other readers; while above 0 the channel is wanted for reading. */
@@ -110,10 +150,18 @@ export interface Core {
   retryAfterMs: number
   /** When a hint last cut a wait; elapsed time. */
   hurriedAtMs: number
-  /** The number of our newest ping, when it was sent, in awake time, and its smoothed round trip. */
+  /** The number of our newest ping, when it was sent, in awake and in elapsed time, and its smoothed round trip. */
   pings: number
   pingedAtMs: number
+  topsAskedAtMs: number
   latencyMs: number
+  /** Grows with every socket that was given up before a page or a reset had come through: a slow link needs more time. */
+  patience: number
+  /** This client's public id, as the server named it last, and whether that was the same as before. */
+  member: string
+  isResumed: boolean
+  /** The share of the arriving message that belongs to the present frame, in characters. */
+  frameLength: number
   /** How long its answer may take, in milliseconds. */
   answerMs: number
   heartbeatMs: number
@@ -165,7 +213,12 @@ export function createCore(settings: Settings, random: () => number, createId: (
     hurriedAtMs: -Infinity,
     pings: 0,
     pingedAtMs: 0,
+    topsAskedAtMs: 0,
     latencyMs: 0,
+    patience: 1,
+    member: '',
+    isResumed: false,
+    frameLength: 0,
     answerMs: 0,
     heartbeatMs: 0,
     limits: {} as Limits,
@@ -181,7 +234,18 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
     record = {
       name,
       position: null,
-      attachment: UNATTACHED,
+      shown: null,
+      lane: createLane(),
+      epoch: '',
+      top: null,
+      topAskedAtMs: 0,
+      topHeardAtMs: 0,
+      freshUntilMs: -Infinity,
+      syncedAtMs: null,
+      overlapTo: 0,
+      isRefreshing: false,
+      unrestAtMs: 0,
+      attachment: unattached(),
       status: 'idle',
       readers: 0,
       pending: 0,
@@ -192,6 +256,16 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
     core.channels.set(name, record)
   }
   return record
+}
+
+function createLane(): Lane {
+  return { waiting: 0, isClosed: false, parked: undefined, skipTo: 0 }
+}
+
+/** What waits for handlers is for nobody any more. */
+export function closeLane(record: ChannelRecord): void {
+  record.lane.isClosed = true
+  record.lane = createLane()
 }
 
 /** Sends a frame, and makes sure of the socket if what it asks is not answered in time. */
@@ -215,6 +289,33 @@ export function touch(core: Core, record: ChannelRecord, status = record.status)
 /** Whether frames beyond the greeting can be sent now. */
 export function sends(core: Core): boolean {
   return PHASES[core.connection.phase].sends
+}
+
+/** Notices what the server has said of a channel's top, and whether that has been reached. */
+export function learnTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+  record.top = top
+  record.topHeardAtMs = core.now.elapsedMs
+  confirmTop(core, record, askedAtMs)
+}
+
+/** The top that is known was still the top when that was asked. */
+export function confirmTop(core: Core, record: ChannelRecord, askedAtMs: number): void {
+  record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
+  renew(core, record)
+}
+
+/** How long, in milliseconds, an answer about a top may be used beyond the next heartbeat. */
+const FRESH_MARGIN_MS = 10_000
+
+/** What handlers were given has reached the top, so the channel is fresh as of the question about it. */
+export function renew(core: Core, record: ChannelRecord): void {
+  const { now, heartbeatMs } = core
+  if (!hasReached(record.shown, record.top)) return
+  const ageMs = now.elapsedMs - record.topAskedAtMs
+  record.freshUntilMs = record.topAskedAtMs + heartbeatMs + FRESH_MARGIN_MS
+  record.syncedAtMs = now.wallMs - ageMs
+  sweepAt(core, now.awakeMs + heartbeatMs + FRESH_MARGIN_MS - ageMs)
+  touch(core, record)
 }
 
 /** A channel has something to look after at that moment; awake time. */

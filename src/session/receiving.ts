@@ -1,14 +1,42 @@
-// What the server sends of channels: pushed events, pages of what was missed, and new starts.
+// What the server sends of channels: pushed events, pages of what was missed, new starts, and how far it has come.
 //
 // Rules of this file:
 // - Live, the server pushes; catching up, the client pulls pages, one at a time. While a page is awaited only the page
-//   moves the position: what is pushed meanwhile comes again, in the page or after it.
+//   moves the position: what is pushed meanwhile is held.
+// - What arrives before its turn is held, within bounds and for a while; then what is missing is fetched.
+// - What handlers have not taken yet is bounded per channel, by the same bound. Above it the channel falls back to
+//   catching up: what is pushed is dropped, and fetched once half of what waits has been handed over.
+// - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { AttachedFrame, BehindFrame, EventFrame, LogEvent, PageFrame, ResetFrame } from '../protocol/frames.ts'
-import { arrivalOf, isSamePosition } from '../delivery/position.ts'
+import type { Delivery } from '../effects.ts'
+import type {
+  AttachedFrame,
+  BehindFrame,
+  EventFrame,
+  LogEvent,
+  PageFrame,
+  PongFrame,
+  ResetFrame,
+} from '../protocol/frames.ts'
+import { arrivalOf, hasReached, isSamePosition } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
-import { type ChannelRecord, type Core, send, touch, type Violation } from './core.ts'
+import {
+  type ChannelRecord,
+  closeLane,
+  confirmTop,
+  type Core,
+  learnTop,
+  renew,
+  send,
+  sweepAt,
+  touch,
+  type Violation,
+} from './core.ts'
+import { reconcile } from './publishing.ts'
+
+/** Resets that nobody asked for: one in this time, in milliseconds, and three at once, are borne. */
+const RESET_PAUSE_MS = 20_000
 
 /** The answer to a `sub`. With mode `reset` the frame that says where to go on from follows. */
 export function attached(core: Core, frame: AttachedFrame): Violation {
@@ -16,15 +44,17 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (!record) return
   const { attachment } = record
   attachment.granted = attachment.wanted.filter((grant) => frame.grants.includes(grant))
-  attachment.epoch = frame.top.epoch
   record.lastError = null
+  if (attachment.granted.includes('write')) reconcile(core, record, frame)
+  record.epoch = frame.top.epoch
   if (attachment.granted.length < attachment.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame) || frame.mode === 'reset') return
-  record.position ??= frame.top
+  record.position ??= record.shown = frame.top
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
   const { epoch } = record.position
   if (frame.mode === 'live' ? !isSamePosition(record.position, frame.top) : epoch !== frame.top.epoch) return true
+  learnTop(core, record, frame.top, attachment.questionAtMs)
   goOn(core, record, frame.mode)
 }
 
@@ -38,12 +68,24 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   )
     return
   if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return true
+  if (!record.isRefreshing) {
+    record.unrestAtMs = Math.max(record.unrestAtMs, core.now.awakeMs) + RESET_PAUSE_MS
+    if (record.unrestAtMs > core.now.awakeMs + 3 * RESET_PAUSE_MS) return 'restless'
+  }
+  const { attachment } = record
+  record.isRefreshing = attachment.asksReset = false
   record.position = frame.position
-  record.attachment.epoch = frame.position.epoch
-  record.attachment.fetch = 0
+  record.epoch = frame.position.epoch
+  record.overlapTo = frame.overlapTo ?? 0
+  attachment.fetch = 0
+  attachment.held.clear()
+  attachment.heldLength = 0
+  core.patience = 1
   core.counters.resets++
+  closeLane(record)
   const { reason, snapshot, position } = frame
-  core.effects.push({ type: 'deliver', channel: record.name, event: 'reset', detail: { reason, snapshot, position } })
+  deliver(core, record, { event: 'reset', detail: { reason, snapshot, position } }, core.frameLength)
+  if (frame.request) learnTop(core, record, frame.top, attachment.questionAtMs)
   goOn(core, record, isSamePosition(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -55,11 +97,21 @@ export function behind(core: Core, frame: BehindFrame): void {
 
 export function event(core: Core, frame: EventFrame): void {
   const record = reading(core, frame)
-  if (record?.status !== 'live') return
+  if (!record || (record.status !== 'live' && !record.attachment.fetch)) return
+  const { attachment } = record
   const arrival = arrivalOf(record.position, frame.offset)
-  if (arrival === 'next') deliver(core, record, frame, false)
-  else core.counters[arrival]++
-  if (arrival === 'gaps') goOn(core, record, 'catching-up')
+  if (arrival === 'duplicates' || attachment.held.has(frame.offset)) core.counters.duplicates++
+  else if (record.lane.waiting + attachment.heldLength > core.settings.inbox.maxHeldBytes)
+    goOn(core, record, 'catching-up')
+  else if (arrival === 'next' && !attachment.fetch) {
+    message(core, record, frame, false, core.frameLength)
+    releaseHeld(core, record)
+  } else if (attachment.held.size >= core.settings.inbox.maxHeld) fillGap(core, record)
+  else {
+    attachment.held.set(frame.offset, { logged: frame, length: core.frameLength })
+    attachment.heldLength += core.frameLength
+    waitForGap(core, record)
+  }
 }
 
 /** The answer to a fetch: what was missed, and whether there is more of it. */
@@ -67,13 +119,76 @@ export function page(core: Core, frame: PageFrame): Violation {
   const record = reading(core, frame)
   if (!frame.request || record?.attachment.fetch !== frame.request) return
   record.attachment.fetch = 0
+  core.patience = 1
   // An empty page that promises more would be asked for without end.
   if (frame.more && frame.events.length === 0) return true
   for (const logged of frame.events) {
     if (arrivalOf(record.position, logged.offset) !== 'next') return true
-    deliver(core, record, logged, true)
+    message(core, record, logged, true, core.frameLength / frame.events.length)
   }
+  if (frame.top) learnTop(core, record, frame.top, record.attachment.questionAtMs)
   goOn(core, record, frame.more ? 'catching-up' : 'live')
+  if (!frame.more) releaseHeld(core, record)
+}
+
+/** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
+export function readTops(core: Core, { tops, n }: PongFrame): void {
+  const listed = new Map(tops.map((top) => [top.channel, top]))
+  const askedAtMs = n === core.pings ? core.topsAskedAtMs : 0
+  for (const record of core.channels.values()) {
+    if (!reading(core, { channel: record.name }) || !record.position) continue
+    const top = listed.get(record.name)
+    if (top) learnTop(core, record, top, askedAtMs)
+    // One whose top was told since then may have been too new to be listed.
+    else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
+    if (!hasReached(record.position, record.top)) waitForGap(core, record)
+  }
+}
+
+/** Handlers have been given what was waiting. */
+export function delivered(core: Core, deliveries: readonly Delivery[]): void {
+  const moved = new Set<ChannelRecord>()
+  for (const { channel, event, detail, lane, length } of deliveries) {
+    lane.waiting -= length
+    const record = core.channels.get(channel)
+    if (record?.lane !== lane) continue
+    record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
+    moved.add(record)
+  }
+  for (const record of moved) {
+    touch(core, record)
+    renew(core, record)
+    if (record.status === 'catching-up') goOn(core, record, record.status)
+  }
+}
+
+/** What is missing has had its time to come by itself. */
+export function fillGap(core: Core, record: ChannelRecord): void {
+  const { attachment, position, top } = record
+  attachment.gapAtMs = Infinity
+  if (record.status !== 'live' || (!attachment.held.size && hasReached(position, top))) return
+  core.counters.gaps++
+  goOn(core, record, 'catching-up')
+}
+
+function waitForGap(core: Core, record: ChannelRecord): void {
+  const { attachment } = record
+  attachment.gapAtMs = Math.min(attachment.gapAtMs, core.now.awakeMs + core.settings.inbox.gapTimeoutMs)
+  sweepAt(core, attachment.gapAtMs)
+}
+
+/** Hands on what was held for its turn and has it now. */
+function releaseHeld(core: Core, record: ChannelRecord): void {
+  const { attachment } = record
+  if (!attachment.held.size) return
+  for (const [offset, { logged, length }] of [...attachment.held].sort(([a], [b]) => a - b)) {
+    const arrival = arrivalOf(record.position, offset)
+    if (arrival === 'gaps') return waitForGap(core, record)
+    attachment.held.delete(offset)
+    attachment.heldLength -= length
+    if (arrival === 'next') message(core, record, logged, false, length)
+  }
+  attachment.gapAtMs = Infinity
 }
 
 /** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
@@ -84,19 +199,34 @@ function reading(core: Core, frame: { readonly channel: string }): ChannelRecord
 
 function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
   touch(core, record, status)
-  const { position } = record
-  if (status === 'live' || record.attachment.fetch || !position) return
-  record.attachment.fetch = ++core.request
-  record.attachment.fetchedAtMs = core.now.awakeMs
-  const count = core.limits.pageCount
-  send(core, { type: 'fetch', channel: record.name, request: record.attachment.fetch, position, count })
+  const { position, attachment, lane } = record
+  if (status === 'live' || attachment.fetch || !position) return
+  // Too much waits for the handlers: asked again when they have taken half of it.
+  if (lane.waiting > core.settings.inbox.maxHeldBytes / 2) return
+  attachment.fetch = ++core.request
+  attachment.fetchedAtMs = core.now.awakeMs
+  attachment.questionAtMs = core.now.elapsedMs
+  const count = Math.ceil(core.limits.pageCount / core.patience)
+  send(core, { type: 'fetch', channel: record.name, request: attachment.fetch, position, count })
 }
 
-function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
+function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean, length: number): void {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { epoch } = record.attachment
+  const { epoch } = record
   record.position = { epoch, offset }
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: false }
-  core.effects.push({ type: 'deliver', channel: record.name, event: 'message', detail })
-  touch(core, record)
+  const overlap = offset <= record.overlapTo
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap }
+  deliver(core, record, { event: 'message', detail }, length)
+}
+
+function deliver(
+  core: Core,
+  { name, lane }: ChannelRecord,
+  what:
+    | Pick<Extract<Delivery, { event: 'message' }>, 'event' | 'detail'>
+    | Pick<Extract<Delivery, { event: 'reset' }>, 'event' | 'detail'>,
+  length: number,
+): void {
+  lane.waiting += length
+  core.effects.push({ type: 'deliver', channel: name, lane, length, ...what })
 }
