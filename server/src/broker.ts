@@ -158,9 +158,10 @@ export class Broker {
     const events = [id === undefined ? content : { ...content, once: true }]
     store.append({ channel, nowMs: this.#environment.wallNow(), events }, (answer) => {
       const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
-      if (answer === 'unavailable' || !outcome || outcome.type === 'stale-base') return done(STORE_UNAVAILABLE)
+      if (answer === 'unavailable' || (outcome?.type !== 'stored' && outcome?.type !== 'repeated'))
+        return done(STORE_UNAVAILABLE)
       if (outcome.type === 'stored') channels.stored(channel, answer.epoch, outcome.event)
-      const offset = outcome.type === 'stored' ? outcome.event.offset : outcome.offset
+      const { offset } = outcome.type === 'stored' ? outcome.event : outcome
       done({ id: message.id, epoch: answer.epoch, offset })
     })
   }

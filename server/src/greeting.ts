@@ -3,8 +3,8 @@
 import { type HelloFrame, isIdentifier, PROTOCOL_VERSION, type WelcomeFrame } from 'steadywire/protocol'
 import { PAGE_COUNT, type Settings, SNAPSHOT_BYTES, WINDOW, WINDOW_BYTES } from './options.ts'
 
-/** What this server keeps: positions and history, but no record of what a producer has published. */
-const LEVEL = 1
+/** What this server keeps: positions, history, and what each producer has published. */
+const LEVEL = 2
 const MAX_TOKEN_LENGTH = 16_384
 
 /** Why nothing can be done with `hello`, as the word for a close reason. */

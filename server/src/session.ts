@@ -240,7 +240,7 @@ export class Session {
     this.heardAtMs = nowMs
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
-    this.#line = this.#createLine(user, { user: userId, member: entry.member })
+    this.#line = this.#createLine(hello, user, { user: userId, member: entry.member })
     this.#welcome(this.#line)
     const early = this.#early
     this.#early = []
@@ -277,10 +277,11 @@ export class Session {
     else this.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
   }
 
-  #createLine(user: User, sender: Sender): Line {
+  #createLine(producer: HelloFrame, user: User, sender: Sender): Line {
     return {
       user,
       sender,
+      producer,
       window: new PublishWindow(),
       say: (frame) => this.#say(frame),
       send: (frame) => this.#send(frame),

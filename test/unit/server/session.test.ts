@@ -11,7 +11,7 @@ describe('hello', () => {
       {
         type: 'welcome',
         version: 1,
-        level: 1,
+        level: 2,
         features: [],
         member: 'id-1',
         heartbeat: { intervalMs: 25_000 },
@@ -193,8 +193,9 @@ describe('liveness', () => {
 describe('ping', () => {
   test('is answered with the tops of all attached channels at first, and then of those that changed', () => {
     const stage = new Stage()
-    const client = stage.attach('a')
-    client.attach('b', 2)
+    const client = stage.connect()
+    for (const [i, channel] of ['a', 'b'].entries()) client.say({ type: 'sub', channel, request: i, want: ['read'] })
+    client.take()
     stage.connect().attach('c')
     client.say({ type: 'ping', n: 1 })
     expect(client.take()).toEqual([
