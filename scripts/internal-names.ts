@@ -60,9 +60,28 @@ const NAMES = [
   'forgetUnanswered',
   'getStats',
   'unansweredSinceMs',
+  'lane',
+  'frameLength',
+  'shown',
+  'freshUntilMs',
+  'queued',
+  'questionAtMs',
+  'isRefreshing',
+  'patience',
+  'gapAtMs',
+  'unrestAtMs',
+  'topAskedAtMs',
+  'asksReset',
+  'parked',
+  'topsAskedAtMs',
+  'topHeardAtMs',
+  'skipTo',
+  'isClosed',
+  'isResumed',
+  'deliveries',
 ]
 
-/** One letter each; not `n`, which is a field of frames. */
+/** One letter each, and two where they run out; not `n`, which is a field of frames. */
 const LETTERS = 'abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_'
 
 export const INTERNAL_NAMES: readonly string[] = NAMES
@@ -70,5 +89,5 @@ export const INTERNAL_NAMES: readonly string[] = NAMES
 /** For esbuild: which properties to shorten, and to what. */
 export const MANGLING: { mangleProps: RegExp; mangleCache: Record<string, string> } = {
   mangleProps: new RegExp(`^(?:${NAMES.join('|')})$`),
-  mangleCache: Object.fromEntries(NAMES.map((name, i) => [name, LETTERS.charAt(i)])),
+  mangleCache: Object.fromEntries(NAMES.map((name, i) => [name, LETTERS.charAt(i) || `$${LETTERS.charAt(i - LETTERS.length)}`])),
 }

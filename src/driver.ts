@@ -233,7 +233,6 @@ export function createDriver(
     feed,
     elapsedMs() {
       readClocks()
-      if (inputs.length && !isStepping) environment.soon(() => feed({ type: 'wake' }))
       return now.elapsedMs
     },
   }

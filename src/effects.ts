@@ -95,7 +95,7 @@ export interface Reset {
 /** The way of one channel's messages to its handlers. */
 export interface Lane {
   /** What waits in it, in characters as they arrived. */
-  waiting: number
+  queued: number
   /** What waits in it is for nobody any more: a new start has replaced it, or nobody reads the channel now. */
   isClosed: boolean
   /** While a handler of a reset takes its time: what waits behind it. */

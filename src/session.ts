@@ -242,7 +242,7 @@ function held(core: Core): Pick<Stats, 'held' | 'heldLength'> {
   let heldLength = 0
   for (const { attachment, lane } of core.channels.values()) {
     held += attachment.held.size
-    heldLength += attachment.heldLength + lane.waiting
+    heldLength += attachment.heldLength + lane.queued
   }
   return { held, heldLength }
 }

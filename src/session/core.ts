@@ -259,7 +259,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
 }
 
 function createLane(): Lane {
-  return { waiting: 0, isClosed: false, parked: undefined, skipTo: 0 }
+  return { queued: 0, isClosed: false, parked: undefined, skipTo: 0 }
 }
 
 /** What waits for handlers is for nobody any more. */

@@ -101,7 +101,7 @@ export function event(core: Core, frame: EventFrame): void {
   const { attachment } = record
   const arrival = arrivalOf(record.position, frame.offset)
   if (arrival === 'duplicates' || attachment.held.has(frame.offset)) core.counters.duplicates++
-  else if (record.lane.waiting + attachment.heldLength > core.settings.inbox.maxHeldBytes)
+  else if (record.lane.queued + attachment.heldLength > core.settings.inbox.maxHeldBytes)
     goOn(core, record, 'catching-up')
   else if (arrival === 'next' && !attachment.fetch) {
     message(core, record, frame, false, core.frameLength)
@@ -149,7 +149,7 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
 export function delivered(core: Core, deliveries: readonly Delivery[]): void {
   const moved = new Set<ChannelRecord>()
   for (const { channel, event, detail, lane, length } of deliveries) {
-    lane.waiting -= length
+    lane.queued -= length
     const record = core.channels.get(channel)
     if (record?.lane !== lane) continue
     record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
@@ -202,7 +202,7 @@ function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up')
   const { position, attachment, lane } = record
   if (status === 'live' || attachment.fetch || !position) return
   // Too much waits for the handlers: asked again when they have taken half of it.
-  if (lane.waiting > core.settings.inbox.maxHeldBytes / 2) return
+  if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
   attachment.fetch = ++core.request
   attachment.fetchedAtMs = core.now.awakeMs
   attachment.questionAtMs = core.now.elapsedMs
@@ -227,6 +227,6 @@ function deliver(
     | Pick<Extract<Delivery, { event: 'reset' }>, 'event' | 'detail'>,
   length: number,
 ): void {
-  lane.waiting += length
+  lane.queued += length
   core.effects.push({ type: 'deliver', channel: name, lane, length, ...what })
 }

@@ -51,7 +51,7 @@ export class SimClient implements Watched {
         return effects
       },
     }
-    this.#driver = createDriver(this.session, environment, settings.maxFrameBytes, {
+    this.#driver = createDriver(this.session, environment, settings, {
       authorize: ({ attemptId }) => this.feed({ type: 'authorized', attemptId, url: 'ws://world.test/realtime' }),
       settle: ({ id, result }) => {
         const published = this.publishes.get(id)
@@ -61,6 +61,7 @@ export class SimClient implements Watched {
       deliver: (effect) => {
         if (effect.event === 'message') this.#received(effect.channel, effect.detail)
         else this.#reset(effect.channel, effect.detail)
+        return false
       },
       emit: ({ event, detail }) => {
         if (event === 'error' && detail.error.code === 'internal') throw new Error(`${name}: ${detail.error.message}`)
@@ -96,7 +97,7 @@ export class SimClient implements Watched {
     this.#orders.set(channel, order + 1)
     const published: Published = { id, channel, order, result: undefined }
     this.publishes.set(id, published)
-    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base: undefined, timeoutMs, refusal: false })
+    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base: undefined, timeoutMs, priority: 1, refusal: false })
     return published
   }
 
