@@ -36,7 +36,7 @@ export interface Entry extends Publish {
   /** The socket that carried it last; 0 if that has forgotten it. */
   socketId: number
   /** The server's record under which it was first sent. */
-  incarnation: string | undefined
+  recordId: string | undefined
 }
 
 export interface Outbox {
@@ -111,7 +111,7 @@ export function createOutbox({ maxMessages, maxBytes, overflow }: OutboxLimits):
         freedBytes += entry.bytes
       }
       const dueAtMs = nowMs + publish.timeoutMs
-      pending.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0, socketId: 0, incarnation: undefined })
+      pending.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0, socketId: 0, recordId: undefined })
       pendingBytes += bytes
       firstDueAtMs = Math.min(firstDueAtMs, dueAtMs)
       return evicted
@@ -157,7 +157,7 @@ export function createOutbox({ maxMessages, maxBytes, overflow }: OutboxLimits):
     },
     renew(entry) {
       entry.sequence = entry.socketId = 0
-      entry.incarnation = undefined
+      entry.recordId = undefined
     },
   }
 }

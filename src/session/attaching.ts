@@ -46,7 +46,7 @@ export function restart(core: Core, input: Named): void {
 export function unsubscribe(core: Core, input: Named): void {
   const record = channelRecord(core, input.channel)
   if (--record.readers > 0) return
-  record.readUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
+  record.readUntilMs = core.clock.awakeMs + core.settings.channels.lingerMs
   sweepAt(core, record.readUntilMs)
 }
 
@@ -54,24 +54,24 @@ export function unsubscribe(core: Core, input: Named): void {
 export function attach(core: Core, record: ChannelRecord): void {
   const { attachment } = record
   const { accepts } = PHASES[core.connection.phase]
-  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.now.awakeMs)
-  const writes = accepts && record.pending > 0
+  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.clock.awakeMs)
+  const writes = accepts && record.unsettled > 0
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
-    if (attachment.request) send(core, { type: 'unsub', channel: record.name, request: attachment.request })
+    if (attachment.asking) send(core, { type: 'unsub', channel: record.name, request: attachment.asking })
     record.attachment = unattached()
     forget(record)
-    record.lastError = null
-    if (record.status !== 'idle') touch(core, record, 'idle')
+    record.trouble = null
+    if (record.phase !== 'idle') touch(core, record, 'idle')
   } else if (
-    attachment.request &&
+    attachment.asking &&
     (attachment.asksReset || !record.isRefreshing) &&
     reads === attachment.wanted.includes('read') &&
     (!writes || attachment.wanted.includes('write'))
   ) {
     // Asked for already; a refusal stands for as long as the socket does.
     if (writes && attachment.askedAtMs === Infinity && !attachment.granted.includes('write')) {
-      refuseUnsent(core, record.name, record.lastError?.code ?? 'forbidden')
+      refuseUnsent(core, record.name, record.trouble?.code ?? 'forbidden')
     }
   } else {
     // Who reads again later begins anew.
@@ -81,23 +81,23 @@ export function attach(core: Core, record: ChannelRecord): void {
     const want: Grant[] = []
     if (reads) want.push('read')
     if (writes) want.push('write')
-    const request = ++core.request
-    const position = (reads && record.position) || undefined
+    const request = ++core.lastRequest
+    const position = (reads && record.reached) || undefined
     const asksReset = record.isRefreshing
-    const { awakeMs, elapsedMs } = core.now
-    const { granted, incarnation } = attachment
+    const { awakeMs, elapsedMs } = core.clock
+    const { granted, recordId } = attachment
     // What was granted before holds until the answer: publishes go on meanwhile.
     record.attachment = {
       ...unattached(),
-      request,
+      asking: request,
       wanted: want,
       asksReset,
       granted,
-      incarnation,
+      recordId,
       askedAtMs: awakeMs,
       questionAtMs: elapsedMs,
     }
-    const settledBelow = core.outbox.settledBelow(record.name)
+    const settledBelow = core.publishes.settledBelow(record.name)
     send(core, {
       type: 'sub',
       channel: record.name,
@@ -113,14 +113,14 @@ export function attach(core: Core, record: ChannelRecord): void {
 /** What was read of the channel is no longer kept up. */
 function forget(record: ChannelRecord): void {
   closeLane(record)
-  record.position = record.shown = record.top = record.syncedAtMs = null
+  record.reached = record.shown = record.top = record.syncedAtMs = null
   record.freshUntilMs = -Infinity
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
 export function answering(core: Core, frame: Named & { readonly request: number }): ChannelRecord | undefined {
-  const record = core.channels.get(frame.channel)
-  if (record?.attachment.request !== frame.request || record.attachment.askedAtMs === Infinity) return undefined
+  const record = core.records.get(frame.channel)
+  if (record?.attachment.asking !== frame.request || record.attachment.askedAtMs === Infinity) return undefined
   record.attachment.askedAtMs = Infinity
   return record
 }
@@ -140,18 +140,18 @@ export function deny(
   message?: string,
   status: ChannelStatus = 'denied',
 ): void {
-  record.lastError = new RealtimeError(code, { message })
-  complain(core, record.lastError, record.name)
+  record.trouble = new RealtimeError(code, { message })
+  complain(core, record.trouble, record.name)
   if (!record.attachment.granted.includes('write')) refuseUnsent(core, record.name, code)
   touch(core, record, status)
 }
 
 /** The server has let go of the attachment: for good, or to be asked again. */
 export function detached(core: Core, frame: DetachedFrame): void {
-  const record = core.channels.get(frame.channel)
-  if (record?.attachment.request !== frame.request) return
+  const record = core.records.get(frame.channel)
+  if (record?.attachment.asking !== frame.request) return
   // What it has not answered on this socket it never will.
-  core.outbox.forgetUnanswered(record.name)
+  core.publishes.forgetUnanswered(record.name)
   if (frame.code === 'revoked') {
     record.attachment.granted = []
     deny(core, record, 'forbidden', undefined, 'detached')
@@ -163,7 +163,7 @@ export function detached(core: Core, frame: DetachedFrame): void {
 
 /** The socket is gone: every channel that is still wanted is asked for anew on the next one. */
 export function detachAll(core: Core): void {
-  for (const record of core.channels.values()) {
+  for (const record of core.records.values()) {
     record.attachment = unattached()
     record.unrestAtMs = 0
     attach(core, record)

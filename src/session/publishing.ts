@@ -26,14 +26,14 @@ export function publish(core: Core, request: Publish): void {
     (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
       : bytes > core.settings.maxFrameBytes && 'frame-too-large')
-  const evicted = !refusal && core.outbox.offer(request, bytes, core.now.awakeMs)
+  const evicted = !refusal && core.publishes.offer(request, bytes, core.clock.awakeMs)
   if (!evicted) {
     const error = new RealtimeError(refusal || 'outbox-full', { outcome: 'rejected' })
     core.effects.push({ type: 'settle', id: request.id, result: error })
     return
   }
   const record = channelRecord(core, request.channel)
-  record.pending++
+  record.unsettled++
   touch(core, record)
   giveUp(core, evicted, 'outbox-full')
 }
@@ -44,13 +44,13 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  let undrainedBytes = core.now.bufferedBytes
-  for (const entry of core.outbox.entries()) {
+  let undrainedBytes = core.clock.bufferedBytes
+  for (const entry of core.publishes.entries()) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.outbox.take(entry, core.limits, core.now.awakeMs)) {
+    else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.publishes.take(entry, core.limits, core.clock.awakeMs)) {
       entry.socketId = core.socketId
-      entry.incarnation ??= channelRecord(core, entry.channel).attachment.incarnation
+      entry.recordId ??= channelRecord(core, entry.channel).attachment.recordId
       send(core, pubFrame(entry, entry.sequence))
       undrainedBytes += entry.bytes
     } else return
@@ -77,8 +77,8 @@ function answered(
   frame: AckFrame | NackFrame,
   result: (entry: Entry) => Receipt | RealtimeError,
 ): Violation {
-  const entry = core.outbox.answer(frame.channel, frame.sequence)
-  if (entry === 'never-sent') return true
+  const entry = core.publishes.answer(frame.channel, frame.sequence)
+  if (entry === 'never-sent') return 'protocol'
   if (entry !== 'settled') settle(core, entry, result(entry))
 }
 
@@ -86,7 +86,7 @@ function answered(
 export function refuseUnsent(core: Core, channel: string, code: ErrorCode): void {
   giveUp(
     core,
-    core.outbox.pick((entry) => entry.channel === channel && entry.socketId !== core.socketId),
+    core.publishes.pick((entry) => entry.channel === channel && entry.socketId !== core.socketId),
     code,
   )
 }
@@ -96,19 +96,19 @@ export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFram
   const { incarnation = '', done = [] } = frame.producer ?? {}
   const lostCode = record.epoch === frame.top.epoch ? 'record-lost' : 'epoch-changed'
   record.epoch = frame.top.epoch
-  record.attachment.incarnation = incarnation
-  for (const entry of core.outbox.pick(({ channel, sequence }) => sequence && channel === record.name)) {
+  record.attachment.recordId = incarnation
+  for (const entry of core.publishes.pick(({ channel, sequence }) => sequence && channel === record.name)) {
     const stored = done.find(([sequence, id]) => sequence === entry.sequence && id === entry.id)
     if (stored) {
-      core.outbox.release(entry)
+      core.publishes.release(entry)
       settle(core, entry, { id: entry.id, epoch: record.epoch, offset: stored[2] })
-    } else if (entry.incarnation !== incarnation) loseTrack(core, entry, lostCode)
+    } else if (entry.recordId !== incarnation) loseTrack(core, entry, lostCode)
   }
 }
 
 /** Nobody will ever tell what became of it. */
 export function loseTrack(core: Core, entry: Entry, code: ErrorCode): void {
-  if (core.settings.publish.onUnknown === 'resend') core.outbox.renew(entry)
+  if (core.settings.publish.onUnknown === 'resend') core.publishes.renew(entry)
   else giveUp(core, [entry], code)
 }
 
@@ -118,13 +118,13 @@ export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): 
 }
 
 export function refuse(core: Core, entry: Entry, code: ErrorCode, outcome: Outcome): void {
-  if (core.outbox.release(entry)) settle(core, entry, new RealtimeError(code, { outcome }))
+  if (core.publishes.release(entry)) settle(core, entry, new RealtimeError(code, { outcome }))
 }
 
 function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
   const record = channelRecord(core, channel)
-  record.pending--
+  record.unsettled--
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (!core.outbox.count()) core.effects.push({ type: 'emit', event: 'drained', detail: core.snapshot })
+  if (!core.publishes.count()) core.effects.push({ type: 'emit', event: 'drained', detail: core.view })
 }

@@ -44,16 +44,16 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (!record) return
   const { attachment } = record
   attachment.granted = attachment.wanted.filter((grant) => frame.grants.includes(grant))
-  record.lastError = null
+  record.trouble = null
   if (attachment.granted.includes('write')) reconcile(core, record, frame)
   record.epoch = frame.top.epoch
   if (attachment.granted.length < attachment.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame) || frame.mode === 'reset') return
-  record.position ??= record.shown = frame.top
+  record.reached ??= record.shown = frame.top
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
-  const { epoch } = record.position
-  if (frame.mode === 'live' ? !isSamePosition(record.position, frame.top) : epoch !== frame.top.epoch) return true
+  const { epoch } = record.reached
+  if (frame.mode === 'live' ? !isSamePosition(record.reached, frame.top) : epoch !== frame.top.epoch) return 'protocol'
   learnTop(core, record, frame.top, attachment.questionAtMs)
   goOn(core, record, frame.mode)
 }
@@ -64,22 +64,22 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   // One that answers an older question belongs to what was before it.
   if (
     !record ||
-    (frame.request && frame.request !== record.attachment.request && frame.request !== record.attachment.fetch)
+    (frame.request && frame.request !== record.attachment.asking && frame.request !== record.attachment.fetching)
   )
     return
-  if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return true
+  if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return 'protocol'
   if (!record.isRefreshing) {
-    record.unrestAtMs = Math.max(record.unrestAtMs, core.now.awakeMs) + RESET_PAUSE_MS
-    if (record.unrestAtMs > core.now.awakeMs + 3 * RESET_PAUSE_MS) return 'restless'
+    record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
+    if (record.unrestAtMs > core.clock.awakeMs + 3 * RESET_PAUSE_MS) return 'connection-lost'
   }
   const { attachment } = record
   record.isRefreshing = attachment.asksReset = false
-  record.position = frame.position
+  record.reached = frame.position
   record.epoch = frame.position.epoch
   record.overlapTo = frame.overlapTo ?? 0
-  attachment.fetch = 0
-  attachment.held.clear()
-  attachment.heldLength = 0
+  attachment.fetching = 0
+  attachment.early.clear()
+  attachment.earlyLength = 0
   core.patience = 1
   core.counters.resets++
   closeLane(record)
@@ -92,24 +92,24 @@ export function reset(core: Core, frame: ResetFrame): Violation {
 /** The server has stopped pushing. */
 export function behind(core: Core, frame: BehindFrame): void {
   const record = reading(core, frame)
-  if (record?.status === 'live') goOn(core, record, 'catching-up')
+  if (record?.phase === 'live') goOn(core, record, 'catching-up')
 }
 
 export function event(core: Core, frame: EventFrame): void {
   const record = reading(core, frame)
-  if (!record || (record.status !== 'live' && !record.attachment.fetch)) return
+  if (!record || (record.phase !== 'live' && !record.attachment.fetching)) return
   const { attachment } = record
-  const arrival = arrivalOf(record.position, frame.offset)
-  if (arrival === 'duplicates' || attachment.held.has(frame.offset)) core.counters.duplicates++
-  else if (record.lane.queued + attachment.heldLength > core.settings.inbox.maxHeldBytes)
+  const arrival = arrivalOf(record.reached, frame.offset)
+  if (arrival === 'duplicates' || attachment.early.has(frame.offset)) core.counters.duplicates++
+  else if (record.lane.queued + attachment.earlyLength > core.settings.inbox.maxHeldBytes)
     goOn(core, record, 'catching-up')
-  else if (arrival === 'next' && !attachment.fetch) {
+  else if (arrival === 'next' && !attachment.fetching) {
     message(core, record, frame, false, core.frameLength)
     releaseHeld(core, record)
-  } else if (attachment.held.size >= core.settings.inbox.maxHeld) fillGap(core, record)
+  } else if (attachment.early.size >= core.settings.inbox.maxHeld) fillGap(core, record)
   else {
-    attachment.held.set(frame.offset, { logged: frame, length: core.frameLength })
-    attachment.heldLength += core.frameLength
+    attachment.early.set(frame.offset, { logged: frame, length: core.frameLength })
+    attachment.earlyLength += core.frameLength
     waitForGap(core, record)
   }
 }
@@ -117,13 +117,13 @@ export function event(core: Core, frame: EventFrame): void {
 /** The answer to a fetch: what was missed, and whether there is more of it. */
 export function page(core: Core, frame: PageFrame): Violation {
   const record = reading(core, frame)
-  if (!frame.request || record?.attachment.fetch !== frame.request) return
-  record.attachment.fetch = 0
+  if (!frame.request || record?.attachment.fetching !== frame.request) return
+  record.attachment.fetching = 0
   core.patience = 1
   // An empty page that promises more would be asked for without end.
-  if (frame.more && frame.events.length === 0) return true
+  if (frame.more && frame.events.length === 0) return 'protocol'
   for (const logged of frame.events) {
-    if (arrivalOf(record.position, logged.offset) !== 'next') return true
+    if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
     message(core, record, logged, true, core.frameLength / frame.events.length)
   }
   if (frame.top) learnTop(core, record, frame.top, record.attachment.questionAtMs)
@@ -135,13 +135,13 @@ export function page(core: Core, frame: PageFrame): Violation {
 export function readTops(core: Core, { tops, n }: PongFrame): void {
   const listed = new Map(tops.map((top) => [top.channel, top]))
   const askedAtMs = n === core.pings ? core.topsAskedAtMs : 0
-  for (const record of core.channels.values()) {
-    if (!reading(core, { channel: record.name }) || !record.position) continue
+  for (const record of core.records.values()) {
+    if (!reading(core, { channel: record.name }) || !record.reached) continue
     const top = listed.get(record.name)
     if (top) learnTop(core, record, top, askedAtMs)
     // One whose top was told since then may have been too new to be listed.
     else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
-    if (!hasReached(record.position, record.top)) waitForGap(core, record)
+    if (!hasReached(record.reached, record.top)) waitForGap(core, record)
   }
 }
 
@@ -150,7 +150,7 @@ export function delivered(core: Core, deliveries: readonly Delivery[]): void {
   const moved = new Set<ChannelRecord>()
   for (const { channel, event, detail, lane, length } of deliveries) {
     lane.queued -= length
-    const record = core.channels.get(channel)
+    const record = core.records.get(channel)
     if (record?.lane !== lane) continue
     record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
     moved.add(record)
@@ -158,34 +158,34 @@ export function delivered(core: Core, deliveries: readonly Delivery[]): void {
   for (const record of moved) {
     touch(core, record)
     renew(core, record)
-    if (record.status === 'catching-up') goOn(core, record, record.status)
+    if (record.phase === 'catching-up') goOn(core, record, record.phase)
   }
 }
 
 /** What is missing has had its time to come by itself. */
 export function fillGap(core: Core, record: ChannelRecord): void {
-  const { attachment, position, top } = record
+  const { attachment, reached, top } = record
   attachment.gapAtMs = Infinity
-  if (record.status !== 'live' || (!attachment.held.size && hasReached(position, top))) return
+  if (record.phase !== 'live' || (!attachment.early.size && hasReached(reached, top))) return
   core.counters.gaps++
   goOn(core, record, 'catching-up')
 }
 
 function waitForGap(core: Core, record: ChannelRecord): void {
   const { attachment } = record
-  attachment.gapAtMs = Math.min(attachment.gapAtMs, core.now.awakeMs + core.settings.inbox.gapTimeoutMs)
+  attachment.gapAtMs = Math.min(attachment.gapAtMs, core.clock.awakeMs + core.settings.inbox.gapTimeoutMs)
   sweepAt(core, attachment.gapAtMs)
 }
 
 /** Hands on what was held for its turn and has it now. */
 function releaseHeld(core: Core, record: ChannelRecord): void {
   const { attachment } = record
-  if (!attachment.held.size) return
-  for (const [offset, { logged, length }] of [...attachment.held].sort(([a], [b]) => a - b)) {
-    const arrival = arrivalOf(record.position, offset)
+  if (!attachment.early.size) return
+  for (const [offset, { logged, length }] of [...attachment.early].sort(([a], [b]) => a - b)) {
+    const arrival = arrivalOf(record.reached, offset)
     if (arrival === 'gaps') return waitForGap(core, record)
-    attachment.held.delete(offset)
-    attachment.heldLength -= length
+    attachment.early.delete(offset)
+    attachment.earlyLength -= length
     if (arrival === 'next') message(core, record, logged, false, length)
   }
   attachment.gapAtMs = Infinity
@@ -193,27 +193,27 @@ function releaseHeld(core: Core, record: ChannelRecord): void {
 
 /** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
 function reading(core: Core, frame: { readonly channel: string }): ChannelRecord | undefined {
-  const record = core.channels.get(frame.channel)
+  const record = core.records.get(frame.channel)
   return record?.attachment.granted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
 }
 
 function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
   touch(core, record, status)
-  const { position, attachment, lane } = record
-  if (status === 'live' || attachment.fetch || !position) return
+  const { reached: position, attachment, lane } = record
+  if (status === 'live' || attachment.fetching || !position) return
   // Too much waits for the handlers: asked again when they have taken half of it.
   if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
-  attachment.fetch = ++core.request
-  attachment.fetchedAtMs = core.now.awakeMs
-  attachment.questionAtMs = core.now.elapsedMs
+  attachment.fetching = ++core.lastRequest
+  attachment.fetchedAtMs = core.clock.awakeMs
+  attachment.questionAtMs = core.clock.elapsedMs
   const count = Math.ceil(core.limits.pageCount / core.patience)
-  send(core, { type: 'fetch', channel: record.name, request: attachment.fetch, position, count })
+  send(core, { type: 'fetch', channel: record.name, request: attachment.fetching, position, count })
 }
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean, length: number): void {
   const { offset, id, name, data, sender, storedAtMs } = logged
   const { epoch } = record
-  record.position = { epoch, offset }
+  record.reached = { epoch, offset }
   const overlap = offset <= record.overlapTo
   const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap }
   deliver(core, record, { event: 'message', detail }, length)
