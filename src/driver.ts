@@ -104,10 +104,6 @@ export function createDriver(
 
   function perform(effect: Effect): void {
     switch (effect.type) {
-      case 'authorize':
-        return ports.authorize(effect)
-      case 'settle':
-        return ports.settle(effect)
       case 'changed':
         changes.add(effect.channel)
         cancelFrame ??= environment.frame(notify)
@@ -132,8 +128,12 @@ export function createDriver(
         stopHints()
         cancelTimer?.()
         return notify()
-      default:
+      case 'deliver':
+      case 'emit':
         deliveries.push(effect)
+        return
+      default:
+        ports[effect.type](effect as never)
     }
   }
 

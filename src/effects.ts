@@ -62,6 +62,9 @@ export type Input =
     }
   | { readonly type: 'socket.ended'; readonly socketId: number; readonly closeCode: number; readonly reason: string }
 
+/** An input of that type. */
+export type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
+
 /** A message as handlers receive it. */
 export interface Message {
   /** Chosen once by its sender; the same however often it travels. */

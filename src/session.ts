@@ -33,12 +33,13 @@ import {
   complain,
   type Core,
   createCore,
+  freshForMs,
   sends,
   sweepAt,
   touch,
   type Violation,
 } from './session/core.ts'
-import { acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
+import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
 import { attached, behind, delivered, event, fillGap, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
@@ -54,9 +55,10 @@ export interface Stats {
   /** Publishes that have not settled, and their encoded bytes. */
   readonly outbox: number
   readonly outboxBytes: number
-  /** Messages that arrived before their turn; and with those that wait for their handlers, in characters as they arrived. */
+  /** Messages that wait for their turn, because others are missing before them. */
   readonly held: number
-  readonly heldLength: number
+  /** What waits for its turn or for handlers, in characters as it arrived. */
+  readonly waiting: number
   /** Sessions that became live after the first. */
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
@@ -128,19 +130,11 @@ const ON_INPUT: Handlers<Input> = {
     publish(core, input)
     attach(core, channelRecord(core, input.channel))
   },
-  abort(core, { id }) {
-    giveUp(
-      core,
-      core.publishes.pick((entry) => entry.id === id),
-      'aborted',
-    )
-  },
+  abort,
   subscribe,
   unsubscribe,
   refresh: restart,
-  delivered(core, { deliveries }) {
-    delivered(core, deliveries)
-  },
+  delivered,
   hint: hinted,
   wake() {},
   authorized,
@@ -200,12 +194,9 @@ function sweep(core: Core): void {
     const { gapAtMs } = record.attachment
     if (gapAtMs <= core.clock.awakeMs) fillGap(core, record)
     else sweepAt(core, gapAtMs)
-    const freshForMs = record.freshUntilMs - core.clock.elapsedMs
-    if (freshForMs > 0) sweepAt(core, core.clock.awakeMs + freshForMs)
-    else if (record.freshUntilMs > -Infinity) {
-      record.freshUntilMs = -Infinity
-      touch(core, record)
-    }
+    const staleInMs = freshForMs(core, record)
+    if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
+    else if (record.view?.fresh) touch(core, record)
     askedAtMs = Math.min(
       askedAtMs,
       record.attachment.askedAtMs,
@@ -220,13 +211,13 @@ function sweep(core: Core): void {
 
 function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.elapsedMs): ChannelSnapshot {
   const record = channelRecord(core, channel)
-  const fresh = record.shown && core.heartbeatMs < Infinity ? elapsedMs < record.freshUntilMs : null
+  const fresh = record.shown && core.heartbeatMs < Infinity ? freshForMs(core, record, elapsedMs) > 0 : null
   // The moment may have passed without a step: while the page slept, or was busy.
   if (record.view?.fresh !== fresh) record.view = undefined
   record.view ??= {
     status: record.phase,
     fresh,
-    syncedAtMs: record.syncedAtMs,
+    syncedAtMs: record.syncedAtMs > -Infinity ? core.clock.wallMs - core.clock.elapsedMs + record.syncedAtMs : null,
     position: record.shown,
     pending: record.unsettled,
     invalid: 0,
@@ -235,14 +226,14 @@ function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.ela
   return record.view
 }
 
-function held(core: Core): Pick<Stats, 'held' | 'heldLength'> {
+function held(core: Core): Pick<Stats, 'held' | 'waiting'> {
   let held = 0
-  let heldLength = 0
+  let waiting = 0
   for (const { attachment, lane } of core.records.values()) {
     held += attachment.early.size
-    heldLength += attachment.earlyLength + lane.queued
+    waiting += lane.queued
   }
-  return { held, heldLength }
+  return { held, waiting }
 }
 
 function dueInMs(core: Core): number {

@@ -113,8 +113,8 @@ export function attach(core: Core, record: ChannelRecord): void {
 /** What was read of the channel is no longer kept up. */
 function forget(record: ChannelRecord): void {
   closeLane(record)
-  record.reached = record.shown = record.top = record.syncedAtMs = null
-  record.freshUntilMs = -Infinity
+  record.reached = record.shown = record.top = null
+  record.syncedAtMs = -Infinity
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */

@@ -11,7 +11,7 @@ import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/bac
 import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
-import type { Input } from '../effects.ts'
+import type { InputOf } from '../effects.ts'
 import { type Cause, causeOf, type ErrorCode, isRealtimeError, RealtimeError } from '../errors.ts'
 import {
   CLOSE_ABANDONED,
@@ -27,8 +27,6 @@ import { attach, detachAll } from './attaching.ts'
 import { type ChannelRecord, complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
 import { giveUp, loseTrack, refuse } from './publishing.ts'
 import { readTops } from './receiving.ts'
-
-type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000

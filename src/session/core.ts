@@ -9,11 +9,11 @@ import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
 import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
-import type { Effect, Lane, Now } from '../effects.ts'
+import type { Delivery, Effect, Lane, Now } from '../effects.ts'
 import type { ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
-import type { Grant, Limits, LogEvent, Position } from '../protocol/frames.ts'
+import type { Grant, Limits, Position } from '../protocol/frames.ts'
 import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
 
 /** What is wrong with a frame: `protocol` where it says what it must not. */
@@ -36,16 +36,10 @@ export interface Attachment {
   fetchedAtMs: number
   /** When the newest `sub` or `fetch` was sent, elapsed time: what its answer says of the top is true from then on. */
   questionAtMs: number
-  /** What arrived before its turn, by offset, and how many characters that is. */
-  readonly early: Map<number, Early>
-  earlyLength: number
+  /** What arrived before its turn, by offset. */
+  readonly early: Map<number, Delivery>
   /** When what is missing is fetched, unless it comes by itself; awake time. */
   gapAtMs: number
-}
-
-export interface Early {
-  readonly logged: LogEvent
-  readonly length: number
 }
 
 export function unattached(): Attachment {
@@ -60,7 +54,6 @@ export function unattached(): Attachment {
     fetchedAtMs: Infinity,
     questionAtMs: 0,
     early: new Map(),
-    earlyLength: 0,
     gapAtMs: Infinity,
   }
 }
@@ -79,9 +72,8 @@ export interface ChannelRecord {
   top: Position | null
   topAskedAtMs: number
   topHeardAtMs: number
-  /** Until then the channel is known to be complete as of `syncedAtMs`, Unix time; elapsed time. */
-  freshUntilMs: number
-  syncedAtMs: number | null
+  /** The instant as of which handlers have been given everything; elapsed time. */
+  syncedAtMs: number
   /** The last reset's snapshot may contain messages up to this offset. */
   overlapTo: number
   /** The application has asked for a new start. */
@@ -240,8 +232,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       top: null,
       topAskedAtMs: 0,
       topHeardAtMs: 0,
-      freshUntilMs: -Infinity,
-      syncedAtMs: null,
+      syncedAtMs: -Infinity,
       overlapTo: 0,
       isRefreshing: false,
       unrestAtMs: 0,
@@ -291,31 +282,28 @@ export function sends(core: Core): boolean {
   return PHASES[core.connection.phase].sends
 }
 
-/** Notices what the server has said of a channel's top, and whether that has been reached. */
+/** How long, in milliseconds, an answer about a top may be used beyond the next heartbeat. */
+const FRESH_MARGIN_MS = 10_000
+
+/** For how long the channel is fresh yet. */
+export function freshForMs(core: Core, { syncedAtMs }: ChannelRecord, elapsedMs = core.clock.elapsedMs): number {
+  return syncedAtMs + core.heartbeatMs + FRESH_MARGIN_MS - elapsedMs
+}
+
+/** Notices that the top which is known was still the top when that was asked, and whether handlers have been given it. */
+export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): void {
+  record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
+  if (!hasReached(record.shown, record.top)) return
+  record.syncedAtMs = record.topAskedAtMs
+  sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
+  touch(core, record)
+}
+
+/** Notices what the server has said of a channel's top. */
 export function learnTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
   record.top = top
   record.topHeardAtMs = core.clock.elapsedMs
   confirmTop(core, record, askedAtMs)
-}
-
-/** The top that is known was still the top when that was asked. */
-export function confirmTop(core: Core, record: ChannelRecord, askedAtMs: number): void {
-  record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
-  renew(core, record)
-}
-
-/** How long, in milliseconds, an answer about a top may be used beyond the next heartbeat. */
-const FRESH_MARGIN_MS = 10_000
-
-/** What handlers were given has reached the top, so the channel is fresh as of the question about it. */
-export function renew(core: Core, record: ChannelRecord): void {
-  const { clock: now, heartbeatMs } = core
-  if (!hasReached(record.shown, record.top)) return
-  const ageMs = now.elapsedMs - record.topAskedAtMs
-  record.freshUntilMs = record.topAskedAtMs + heartbeatMs + FRESH_MARGIN_MS
-  record.syncedAtMs = now.wallMs - ageMs
-  sweepAt(core, now.awakeMs + heartbeatMs + FRESH_MARGIN_MS - ageMs)
-  touch(core, record)
 }
 
 /** A channel has something to look after at that moment; awake time. */

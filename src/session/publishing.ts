@@ -9,7 +9,7 @@
 
 import { PHASES } from '../connection/phases.ts'
 import type { Entry } from '../delivery/outbox.ts'
-import type { Publish, Receipt } from '../effects.ts'
+import type { InputOf, Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, type Outcome, RealtimeError } from '../errors.ts'
 import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
 import type { AckFrame, AttachedFrame, NackFrame } from '../protocol/frames.ts'
@@ -110,6 +110,15 @@ export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFram
 export function loseTrack(core: Core, entry: Entry, code: ErrorCode): void {
   if (core.settings.publish.onUnknown === 'resend') core.publishes.renew(entry)
   else giveUp(core, [entry], code)
+}
+
+/** The application has given it up. */
+export function abort(core: Core, input: InputOf<'abort'>): void {
+  giveUp(
+    core,
+    core.publishes.pick(({ id }) => id === input.id),
+    'aborted',
+  )
 }
 
 /** Settles what will not be answered: rejected if it was never sent, else unknown. */

@@ -2,14 +2,14 @@
 //
 // Rules of this file:
 // - Live, the server pushes; catching up, the client pulls pages, one at a time. While a page is awaited only the page
-//   moves the position: what is pushed meanwhile is held.
+//   moves the position: what is pushed meanwhile comes again, in the page or after it.
 // - What arrives before its turn is held, within bounds and for a while; then what is missing is fetched.
-// - What handlers have not taken yet is bounded per channel, by the same bound. Above it the channel falls back to
-//   catching up: what is pushed is dropped, and fetched once half of what waits has been handed over.
+// - What is held and what handlers have not taken yet is bounded per channel. Above the bound the channel falls back to
+//   catching up: what is pushed is dropped, and fetched once handlers have taken half of what waits.
 // - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { Delivery } from '../effects.ts'
+import type { Delivery, InputOf } from '../effects.ts'
 import type {
   AttachedFrame,
   BehindFrame,
@@ -27,7 +27,6 @@ import {
   confirmTop,
   type Core,
   learnTop,
-  renew,
   send,
   sweepAt,
   touch,
@@ -78,13 +77,12 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   record.epoch = frame.position.epoch
   record.overlapTo = frame.overlapTo ?? 0
   attachment.fetching = 0
-  attachment.early.clear()
-  attachment.earlyLength = 0
   core.patience = 1
   core.counters.resets++
+  attachment.early.clear()
   closeLane(record)
   const { reason, snapshot, position } = frame
-  deliver(core, record, { event: 'reset', detail: { reason, snapshot, position } }, core.frameLength)
+  core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
   if (frame.request) learnTop(core, record, frame.top, attachment.questionAtMs)
   goOn(core, record, isSamePosition(frame.position, frame.top) ? 'live' : 'catching-up')
 }
@@ -97,20 +95,23 @@ export function behind(core: Core, frame: BehindFrame): void {
 
 export function event(core: Core, frame: EventFrame): void {
   const record = reading(core, frame)
-  if (!record || (record.phase !== 'live' && !record.attachment.fetching)) return
-  const { attachment } = record
+  // While a page is awaited: what is pushed comes again, in the page or after it.
+  if (record?.phase !== 'live') return
+  const { early } = record.attachment
+  const { maxHeld, maxHeldBytes } = core.settings.inbox
   const arrival = arrivalOf(record.reached, frame.offset)
-  if (arrival === 'duplicates' || attachment.early.has(frame.offset)) core.counters.duplicates++
-  else if (record.lane.queued + attachment.earlyLength > core.settings.inbox.maxHeldBytes)
-    goOn(core, record, 'catching-up')
-  else if (arrival === 'next' && !attachment.fetching) {
-    message(core, record, frame, false, core.frameLength)
-    releaseHeld(core, record)
-  } else if (attachment.early.size >= core.settings.inbox.maxHeld) fillGap(core, record)
-  else {
-    attachment.early.set(frame.offset, { logged: frame, length: core.frameLength })
-    attachment.earlyLength += core.frameLength
+  if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
+  else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
+  else if (arrival === 'gaps') {
+    if (early.size >= maxHeld) return fillGap(core, record)
+    early.set(frame.offset, message(core, record, frame, false))
     waitForGap(core, record)
+  } else {
+    let next: Delivery | undefined = message(core, record, frame, false)
+    for (let { offset } = frame; next; next = early.get(++offset)) {
+      early.delete(offset)
+      advance(core, record, next, offset)
+    }
   }
 }
 
@@ -122,13 +123,13 @@ export function page(core: Core, frame: PageFrame): Violation {
   core.patience = 1
   // An empty page that promises more would be asked for without end.
   if (frame.more && frame.events.length === 0) return 'protocol'
+  core.frameLength /= frame.events.length
   for (const logged of frame.events) {
     if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
-    message(core, record, logged, true, core.frameLength / frame.events.length)
+    advance(core, record, message(core, record, logged, true), logged.offset)
   }
   if (frame.top) learnTop(core, record, frame.top, record.attachment.questionAtMs)
   goOn(core, record, frame.more ? 'catching-up' : 'live')
-  if (!frame.more) releaseHeld(core, record)
 }
 
 /** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
@@ -146,7 +147,7 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
 }
 
 /** Handlers have been given what was waiting. */
-export function delivered(core: Core, deliveries: readonly Delivery[]): void {
+export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): void {
   const moved = new Set<ChannelRecord>()
   for (const { channel, event, detail, lane, length } of deliveries) {
     lane.queued -= length
@@ -157,7 +158,7 @@ export function delivered(core: Core, deliveries: readonly Delivery[]): void {
   }
   for (const record of moved) {
     touch(core, record)
-    renew(core, record)
+    confirmTop(core, record)
     if (record.phase === 'catching-up') goOn(core, record, record.phase)
   }
 }
@@ -171,24 +172,9 @@ export function fillGap(core: Core, record: ChannelRecord): void {
   goOn(core, record, 'catching-up')
 }
 
-function waitForGap(core: Core, record: ChannelRecord): void {
-  const { attachment } = record
+function waitForGap(core: Core, { attachment }: ChannelRecord): void {
   attachment.gapAtMs = Math.min(attachment.gapAtMs, core.clock.awakeMs + core.settings.inbox.gapTimeoutMs)
   sweepAt(core, attachment.gapAtMs)
-}
-
-/** Hands on what was held for its turn and has it now. */
-function releaseHeld(core: Core, record: ChannelRecord): void {
-  const { attachment } = record
-  if (!attachment.early.size) return
-  for (const [offset, { logged, length }] of [...attachment.early].sort(([a], [b]) => a - b)) {
-    const arrival = arrivalOf(record.reached, offset)
-    if (arrival === 'gaps') return waitForGap(core, record)
-    attachment.early.delete(offset)
-    attachment.earlyLength -= length
-    if (arrival === 'next') message(core, record, logged, false, length)
-  }
-  attachment.gapAtMs = Infinity
 }
 
 /** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
@@ -197,10 +183,13 @@ function reading(core: Core, frame: { readonly channel: string }): ChannelRecord
   return record?.attachment.granted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
 }
 
-function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
-  touch(core, record, status)
+function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'): void {
+  touch(core, record, phase)
   const { reached: position, attachment, lane } = record
-  if (status === 'live' || attachment.fetching || !position) return
+  if (phase === 'live' || attachment.fetching || !position) return
+  // The page brings them too.
+  for (const { length } of attachment.early.values()) lane.queued -= length
+  attachment.early.clear()
   // Too much waits for the handlers: asked again when they have taken half of it.
   if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
   attachment.fetching = ++core.lastRequest
@@ -210,23 +199,23 @@ function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up')
   send(core, { type: 'fetch', channel: record.name, request: attachment.fetching, position, count })
 }
 
-function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean, length: number): void {
-  const { offset, id, name, data, sender, storedAtMs } = logged
-  const { epoch } = record
-  record.reached = { epoch, offset }
-  const overlap = offset <= record.overlapTo
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap }
-  deliver(core, record, { event: 'message', detail }, length)
+function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
+  record.reached = { epoch: record.epoch, offset }
+  core.effects.push(delivery)
 }
 
-function deliver(
-  core: Core,
-  { name, lane }: ChannelRecord,
-  what:
-    | Pick<Extract<Delivery, { event: 'message' }>, 'event' | 'detail'>
-    | Pick<Extract<Delivery, { event: 'reset' }>, 'event' | 'detail'>,
-  length: number,
-): void {
+function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
+  const { offset, id, name, data, sender, storedAtMs } = logged
+  const { epoch, overlapTo } = record
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapTo }
+  return queued(core, record, { event: 'message', detail })
+}
+
+type What = { [Event in Delivery['event']]: Pick<Extract<Delivery, { event: Event }>, 'event' | 'detail'> }
+
+/** Takes the place of a delivery in its channel's lane. */
+function queued(core: Core, { name, lane }: ChannelRecord, what: What[keyof What]): Delivery {
+  const length = core.frameLength
   lane.queued += length
-  core.effects.push({ type: 'deliver', channel: name, lane, length, ...what })
+  return { type: 'deliver', channel: name, lane, length, ...what }
 }
