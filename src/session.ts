@@ -191,17 +191,13 @@ function sweep(core: Core): void {
   for (const record of core.records.values()) {
     attach(core, record)
     if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
-    const { gapAtMs } = record.attachment
+    const { gapAtMs } = record
     if (gapAtMs <= core.clock.awakeMs) fillGap(core, record)
     else sweepAt(core, gapAtMs)
     const staleInMs = freshForMs(core, record)
     if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
     else if (record.view?.fresh) touch(core, record)
-    askedAtMs = Math.min(
-      askedAtMs,
-      record.attachment.askedAtMs,
-      record.attachment.fetching ? record.attachment.fetchedAtMs : Infinity,
-    )
+    askedAtMs = Math.min(askedAtMs, record.askedAtMs, record.fetching ? record.fetchedAtMs : Infinity)
   }
   // A question asked before the last ping speaks of a slow store, not of a dead socket.
   const dueAtMs = Math.max(askedAtMs, core.pingedAtMs) + ANSWER_MS
@@ -229,8 +225,8 @@ function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.ela
 function held(core: Core): Pick<Stats, 'held' | 'waiting'> {
   let held = 0
   let waiting = 0
-  for (const { attachment, lane } of core.records.values()) {
-    held += attachment.early.size
+  for (const { early, lane } of core.records.values()) {
+    held += early.size
     waiting += lane.queued
   }
   return { held, waiting }

@@ -14,6 +14,7 @@ import {
   type ChannelRecord,
   channelRecord,
   closeLane,
+  dropEarly,
   complain,
   type Core,
   send,
@@ -52,25 +53,24 @@ export function unsubscribe(core: Core, input: Named): void {
 
 /** Asks for what is wanted and was not asked for, and lets go of what is no longer wanted. */
 export function attach(core: Core, record: ChannelRecord): void {
-  const { attachment } = record
   const { accepts } = PHASES[core.connection.phase]
   const reads = accepts && (record.readers > 0 || record.readUntilMs > core.clock.awakeMs)
   const writes = accepts && record.unsettled > 0
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
-    if (attachment.asking) send(core, { type: 'unsub', channel: record.name, request: attachment.asking })
-    record.attachment = unattached()
+    if (record.asking) send(core, { type: 'unsub', channel: record.name, request: record.asking })
+    Object.assign(record, unattached())
     forget(record)
     record.trouble = null
     if (record.phase !== 'idle') touch(core, record, 'idle')
   } else if (
-    attachment.asking &&
-    (attachment.asksReset || !record.isRefreshing) &&
-    reads === attachment.wanted.includes('read') &&
-    (!writes || attachment.wanted.includes('write'))
+    record.asking &&
+    (record.asksReset || !record.isRefreshing) &&
+    reads === record.wanted.includes('read') &&
+    (!writes || record.wanted.includes('write'))
   ) {
     // Asked for already; a refusal stands for as long as the socket does.
-    if (writes && attachment.askedAtMs === Infinity && !attachment.granted.includes('write')) {
+    if (writes && record.askedAtMs === Infinity && !record.granted.includes('write')) {
       refuseUnsent(core, record.name, record.trouble?.code ?? 'forbidden')
     }
   } else {
@@ -85,10 +85,10 @@ export function attach(core: Core, record: ChannelRecord): void {
     const position = (reads && record.reached) || undefined
     const asksReset = record.isRefreshing
     const { awakeMs, elapsedMs } = core.clock
-    const { granted, recordId } = attachment
+    const { granted, recordId } = record
     // What was granted before holds until the answer: publishes go on meanwhile.
-    record.attachment = {
-      ...unattached(),
+    dropEarly(record)
+    Object.assign(record, unattached(), {
       asking: request,
       wanted: want,
       asksReset,
@@ -96,7 +96,7 @@ export function attach(core: Core, record: ChannelRecord): void {
       recordId,
       askedAtMs: awakeMs,
       questionAtMs: elapsedMs,
-    }
+    })
     const settledBelow = core.publishes.settledBelow(record.name)
     send(core, {
       type: 'sub',
@@ -120,15 +120,15 @@ function forget(record: ChannelRecord): void {
 /** The record whose newest `sub` this answers, if it has not been answered. */
 export function answering(core: Core, frame: Named & { readonly request: number }): ChannelRecord | undefined {
   const record = core.records.get(frame.channel)
-  if (record?.attachment.asking !== frame.request || record.attachment.askedAtMs === Infinity) return undefined
-  record.attachment.askedAtMs = Infinity
+  if (record?.asking !== frame.request || record.askedAtMs === Infinity) return undefined
+  record.askedAtMs = Infinity
   return record
 }
 
 export function denied(core: Core, frame: DeniedFrame): void {
   const record = answering(core, frame)
   if (!record) return
-  record.attachment.granted = []
+  record.granted = []
   deny(core, record, knownErrorCode(frame.code, 'forbidden'), frame.message)
 }
 
@@ -142,30 +142,34 @@ export function deny(
 ): void {
   record.trouble = new RealtimeError(code, { message })
   complain(core, record.trouble, record.name)
-  if (!record.attachment.granted.includes('write')) refuseUnsent(core, record.name, code)
+  if (!record.granted.includes('write')) refuseUnsent(core, record.name, code)
   touch(core, record, status)
 }
 
 /** The server has let go of the attachment: for good, or to be asked again. */
 export function detached(core: Core, frame: DetachedFrame): void {
   const record = core.records.get(frame.channel)
-  if (record?.attachment.asking !== frame.request) return
+  if (record?.asking !== frame.request) return
   // What it has not answered on this socket it never will.
   core.publishes.forgetUnanswered(record.name)
   if (frame.code === 'revoked') {
-    record.attachment.granted = []
+    record.granted = []
     deny(core, record, 'forbidden', undefined, 'detached')
   } else {
-    record.attachment = unattached()
-    attach(core, record)
+    reattach(core, record)
   }
 }
 
 /** The socket is gone: every channel that is still wanted is asked for anew on the next one. */
 export function detachAll(core: Core): void {
   for (const record of core.records.values()) {
-    record.attachment = unattached()
     record.unrestAtMs = 0
-    attach(core, record)
+    reattach(core, record)
   }
+}
+
+/** What was asked before has no answer any more. */
+function reattach(core: Core, record: ChannelRecord): void {
+  Object.assign(record, unattached())
+  attach(core, record)
 }

@@ -56,7 +56,7 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
       core.publishes.forgetUnanswered()
-      const isWaiting = ({ attachment }: ChannelRecord) => attachment.fetching || attachment.askedAtMs < Infinity
+      const isWaiting = ({ fetching, askedAtMs }: ChannelRecord) => fetching || askedAtMs < Infinity
       if ([...core.records.values()].some(isWaiting)) core.patience = Math.min(2 * core.patience, MAX_PATIENCE)
       // The next session finds out what became of the rest, unless there is none.
       if (!to.accepts)

@@ -19,11 +19,11 @@ import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshot
 /** What is wrong with a frame: `protocol` where it says what it must not. */
 export type Violation = ErrorCode | void
 
-/** What was asked of the server for a channel on this socket, and what it answered. */
+/** What was asked of the server for a channel on this socket, and what it answered: forgotten with the socket. */
 export interface Attachment {
   /** The number of the newest `sub`; 0 if none was sent. */
-  readonly asking: number
-  readonly wanted: readonly Grant[]
+  asking: number
+  wanted: readonly Grant[]
   /** Whether it asked for a new start. */
   asksReset: boolean
   /** When it was asked; awake time. `Infinity` once it is answered. */
@@ -36,8 +36,6 @@ export interface Attachment {
   fetchedAtMs: number
   /** When the newest `sub` or `fetch` was sent, elapsed time: what its answer says of the top is true from then on. */
   questionAtMs: number
-  /** What arrived before its turn, by offset. */
-  readonly early: Map<number, Delivery>
   /** When what is missing is fetched, unless it comes by itself; awake time. */
   gapAtMs: number
 }
@@ -53,19 +51,20 @@ export function unattached(): Attachment {
     fetching: 0,
     fetchedAtMs: Infinity,
     questionAtMs: 0,
-    early: new Map(),
     gapAtMs: Infinity,
   }
 }
 
 /** Everything the session knows of one channel. */
-export interface ChannelRecord {
+export interface ChannelRecord extends Attachment {
   readonly name: string
   /** The newest message received; `null` before the first attachment. */
   reached: Position | null
   /** The newest message that handlers were given: what the application sees. */
   shown: Position | null
   lane: Lane
+  /** What arrived before its turn, by offset. It counts as waiting in the lane. */
+  readonly early: Map<number, Delivery>
   /** The history that acknowledgements count in. */
   epoch: string
   /** The newest position that the server has named, when it was asked and when it said so; elapsed time. */
@@ -80,7 +79,6 @@ export interface ChannelRecord {
   isRefreshing: boolean
   /** Moves ahead with every reset that nobody asked for; awake time. */
   unrestAtMs: number
-  attachment: Attachment
   phase: ChannelStatus
   /** Handlers and other readers; while above 0 the channel is wanted for reading. */
   readers: number
@@ -228,6 +226,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       reached: null,
       shown: null,
       lane: createLane(),
+      early: new Map(),
       epoch: '',
       top: null,
       topAskedAtMs: 0,
@@ -236,7 +235,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       overlapTo: 0,
       isRefreshing: false,
       unrestAtMs: 0,
-      attachment: unattached(),
+      ...unattached(),
       phase: 'idle',
       readers: 0,
       unsettled: 0,
@@ -253,8 +252,15 @@ function createLane(): Lane {
   return { queued: 0, isClosed: false, parked: undefined, skipTo: 0 }
 }
 
+/** What has not had its turn will come again. */
+export function dropEarly({ early, lane }: ChannelRecord): void {
+  for (const { length } of early.values()) lane.queued -= length
+  early.clear()
+}
+
 /** What waits for handlers is for nobody any more. */
 export function closeLane(record: ChannelRecord): void {
+  record.early.clear()
   record.lane.isClosed = true
   record.lane = createLane()
 }

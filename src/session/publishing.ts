@@ -50,7 +50,7 @@ export function pump(core: Core): void {
     if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
     else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.publishes.take(entry, core.limits, core.clock.awakeMs)) {
       entry.socketId = core.socketId
-      entry.recordId ??= channelRecord(core, entry.channel).attachment.recordId
+      entry.recordId ??= channelRecord(core, entry.channel).recordId
       send(core, pubFrame(entry, entry.sequence))
       undrainedBytes += entry.bytes
     } else return
@@ -58,7 +58,7 @@ export function pump(core: Core): void {
 }
 
 export function canWrite(core: Core, channel: string): boolean {
-  return channelRecord(core, channel).attachment.granted.includes('write')
+  return channelRecord(core, channel).granted.includes('write')
 }
 
 export function acked(core: Core, frame: AckFrame): Violation {
@@ -96,7 +96,7 @@ export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFram
   const { incarnation = '', done = [] } = frame.producer ?? {}
   const lostCode = record.epoch === frame.top.epoch ? 'record-lost' : 'epoch-changed'
   record.epoch = frame.top.epoch
-  record.attachment.recordId = incarnation
+  record.recordId = incarnation
   for (const entry of core.publishes.pick(({ channel, sequence }) => sequence && channel === record.name)) {
     const stored = done.find(([sequence, id]) => sequence === entry.sequence && id === entry.id)
     if (stored) {

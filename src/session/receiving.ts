@@ -25,6 +25,7 @@ import {
   type ChannelRecord,
   closeLane,
   confirmTop,
+  dropEarly,
   type Core,
   learnTop,
   send,
@@ -41,19 +42,18 @@ const RESET_PAUSE_MS = 20_000
 export function attached(core: Core, frame: AttachedFrame): Violation {
   const record = answering(core, frame)
   if (!record) return
-  const { attachment } = record
-  attachment.granted = attachment.wanted.filter((grant) => frame.grants.includes(grant))
+  record.granted = record.wanted.filter((grant) => frame.grants.includes(grant))
   record.trouble = null
-  if (attachment.granted.includes('write')) reconcile(core, record, frame)
+  if (record.granted.includes('write')) reconcile(core, record, frame)
   record.epoch = frame.top.epoch
-  if (attachment.granted.length < attachment.wanted.length) deny(core, record, 'forbidden')
+  if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame) || frame.mode === 'reset') return
   record.reached ??= record.shown = frame.top
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
   const { epoch } = record.reached
   if (frame.mode === 'live' ? !isSamePosition(record.reached, frame.top) : epoch !== frame.top.epoch) return 'protocol'
-  learnTop(core, record, frame.top, attachment.questionAtMs)
+  learnTop(core, record, frame.top, record.questionAtMs)
   goOn(core, record, frame.mode)
 }
 
@@ -61,29 +61,23 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
 export function reset(core: Core, frame: ResetFrame): Violation {
   const record = reading(core, frame)
   // One that answers an older question belongs to what was before it.
-  if (
-    !record ||
-    (frame.request && frame.request !== record.attachment.asking && frame.request !== record.attachment.fetching)
-  )
-    return
+  if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
   if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return 'protocol'
   if (!record.isRefreshing) {
     record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
     if (record.unrestAtMs > core.clock.awakeMs + 3 * RESET_PAUSE_MS) return 'connection-lost'
   }
-  const { attachment } = record
-  record.isRefreshing = attachment.asksReset = false
+  record.isRefreshing = record.asksReset = false
   record.reached = frame.position
   record.epoch = frame.position.epoch
   record.overlapTo = frame.overlapTo ?? 0
-  attachment.fetching = 0
+  record.fetching = 0
   core.patience = 1
   core.counters.resets++
-  attachment.early.clear()
   closeLane(record)
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
-  if (frame.request) learnTop(core, record, frame.top, attachment.questionAtMs)
+  if (frame.request) learnTop(core, record, frame.top, record.questionAtMs)
   goOn(core, record, isSamePosition(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -97,7 +91,7 @@ export function event(core: Core, frame: EventFrame): void {
   const record = reading(core, frame)
   // While a page is awaited: what is pushed comes again, in the page or after it.
   if (record?.phase !== 'live') return
-  const { early } = record.attachment
+  const { early } = record
   const { maxHeld, maxHeldBytes } = core.settings.inbox
   const arrival = arrivalOf(record.reached, frame.offset)
   if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
@@ -118,8 +112,8 @@ export function event(core: Core, frame: EventFrame): void {
 /** The answer to a fetch: what was missed, and whether there is more of it. */
 export function page(core: Core, frame: PageFrame): Violation {
   const record = reading(core, frame)
-  if (!frame.request || record?.attachment.fetching !== frame.request) return
-  record.attachment.fetching = 0
+  if (!frame.request || record?.fetching !== frame.request) return
+  record.fetching = 0
   core.patience = 1
   // An empty page that promises more would be asked for without end.
   if (frame.more && frame.events.length === 0) return 'protocol'
@@ -128,7 +122,7 @@ export function page(core: Core, frame: PageFrame): Violation {
     if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
-  if (frame.top) learnTop(core, record, frame.top, record.attachment.questionAtMs)
+  if (frame.top) learnTop(core, record, frame.top, record.questionAtMs)
   goOn(core, record, frame.more ? 'catching-up' : 'live')
 }
 
@@ -165,38 +159,36 @@ export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): voi
 
 /** What is missing has had its time to come by itself. */
 export function fillGap(core: Core, record: ChannelRecord): void {
-  const { attachment, reached, top } = record
-  attachment.gapAtMs = Infinity
-  if (record.phase !== 'live' || (!attachment.early.size && hasReached(reached, top))) return
+  const { early, reached, top } = record
+  record.gapAtMs = Infinity
+  if (record.phase !== 'live' || (!early.size && hasReached(reached, top))) return
   core.counters.gaps++
   goOn(core, record, 'catching-up')
 }
 
-function waitForGap(core: Core, { attachment }: ChannelRecord): void {
-  attachment.gapAtMs = Math.min(attachment.gapAtMs, core.clock.awakeMs + core.settings.inbox.gapTimeoutMs)
-  sweepAt(core, attachment.gapAtMs)
+function waitForGap(core: Core, record: ChannelRecord): void {
+  record.gapAtMs = Math.min(record.gapAtMs, core.clock.awakeMs + core.settings.inbox.gapTimeoutMs)
+  sweepAt(core, record.gapAtMs)
 }
 
 /** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
 function reading(core: Core, frame: { readonly channel: string }): ChannelRecord | undefined {
   const record = core.records.get(frame.channel)
-  return record?.attachment.granted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
+  return record?.granted.includes('read') && record.askedAtMs === Infinity ? record : undefined
 }
 
 function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'): void {
   touch(core, record, phase)
-  const { reached: position, attachment, lane } = record
-  if (phase === 'live' || attachment.fetching || !position) return
-  // The page brings them too.
-  for (const { length } of attachment.early.values()) lane.queued -= length
-  attachment.early.clear()
+  const { reached: position, lane } = record
+  if (phase === 'live' || record.fetching || !position) return
+  dropEarly(record)
   // Too much waits for the handlers: asked again when they have taken half of it.
   if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
-  attachment.fetching = ++core.lastRequest
-  attachment.fetchedAtMs = core.clock.awakeMs
-  attachment.questionAtMs = core.clock.elapsedMs
+  record.fetching = ++core.lastRequest
+  record.fetchedAtMs = core.clock.awakeMs
+  record.questionAtMs = core.clock.elapsedMs
   const count = Math.ceil(core.limits.pageCount / core.patience)
-  send(core, { type: 'fetch', channel: record.name, request: attachment.fetching, position, count })
+  send(core, { type: 'fetch', channel: record.name, request: record.fetching, position, count })
 }
 
 function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
