@@ -5,6 +5,7 @@
 // - Waking early, late or twice is harmless: deadlines are compared, never trusted.
 // - Run to completion: the driver calls `step` again only after it has returned.
 
+import { due } from './delivery/outbox.ts'
 import type { Effect, Input, Now } from './effects.ts'
 import { knownErrorCode, RealtimeError } from './errors.ts'
 import type { Settings } from './options.ts'
@@ -102,8 +103,8 @@ export function createSession(settings: Settings, random: () => number, createId
       ...core.counters,
       ...held(core),
       reconnects: Math.max(0, core.counters.reconnects),
-      outbox: core.publishes.count(),
-      outboxBytes: core.publishes.bytes(),
+      outbox: core.publishes.pending.size,
+      outboxBytes: core.publishes.pendingBytes,
       latencyMs: core.roundTripMs,
     }),
   }
@@ -177,17 +178,17 @@ const ON_FRAME: Handlers<ServerFrame> = {
 function lookAfter(core: Core): void {
   watchDrain(core)
   phaseDue(core)
-  giveUp(core, core.publishes.due(core.clock.awakeMs), 'timeout')
+  giveUp(core, due(core.publishes, core.clock.awakeMs), 'timeout')
   if (core.clock.awakeMs >= core.sweepAtMs) sweep(core)
   // Asked to close: once everything has settled, or when the time for that is up.
-  if (core.closeDueAtMs <= core.clock.awakeMs || (core.closeDueAtMs < Infinity && !core.publishes.count()))
+  if (core.closeDueAtMs <= core.clock.awakeMs || (core.closeDueAtMs < Infinity && !core.publishes.pending.size))
     trigger(core, 'close')
 }
 
 /** Looks after every channel's deadlines, and finds when the next one is. */
 function sweep(core: Core): void {
   core.sweepAtMs = Infinity
-  let askedAtMs = core.publishes.unansweredSinceMs()
+  let askedAtMs = core.publishes.unanswered.values().next().value?.sentAtMs ?? Infinity
   for (const record of core.records.values()) {
     attach(core, record)
     if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
@@ -234,6 +235,6 @@ function held(core: Core): Pick<Stats, 'held' | 'waiting'> {
 
 function dueInMs(core: Core): number {
   const polls = sends(core) && core.clock.sentBytes > core.drainedBytes
-  const dueAtMs = Math.min(core.publishes.dueAtMs(), core.sweepAtMs, core.closeDueAtMs)
+  const dueAtMs = Math.min(core.publishes.dueAtMs, core.sweepAtMs, core.closeDueAtMs)
   return Math.min(phaseDueInMs(core), dueAtMs - core.clock.awakeMs, polls ? DRAIN_POLL_MS : Infinity)
 }

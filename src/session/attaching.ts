@@ -6,6 +6,7 @@
 // - A channel is wanted for reading while it has readers, lingering after the last, and for writing while it has
 //   unsettled publishes.
 
+import { forgetUnanswered, settledBelow } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
@@ -97,7 +98,6 @@ export function attach(core: Core, record: ChannelRecord): void {
       askedAtMs: awakeMs,
       questionAtMs: elapsedMs,
     })
-    const settledBelow = core.publishes.settledBelow(record.name)
     send(core, {
       type: 'sub',
       channel: record.name,
@@ -105,7 +105,7 @@ export function attach(core: Core, record: ChannelRecord): void {
       want,
       position,
       reset: asksReset || undefined,
-      settledBelow,
+      settledBelow: settledBelow(core.publishes, record.name),
     })
   }
 }
@@ -151,7 +151,7 @@ export function detached(core: Core, frame: DetachedFrame): void {
   const record = core.records.get(frame.channel)
   if (record?.asking !== frame.request) return
   // What it has not answered on this socket it never will.
-  core.publishes.forgetUnanswered(record.name)
+  forgetUnanswered(core.publishes, record.name)
   if (frame.code === 'revoked') {
     record.granted = []
     deny(core, record, 'forbidden', undefined, 'detached')

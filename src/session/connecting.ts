@@ -7,6 +7,7 @@
 //   one-way half-open socket keeps talking.
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
+import { forgetUnanswered, pick } from '../delivery/outbox.ts'
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
 import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
@@ -55,17 +56,17 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     const to = PHASES[next.phase]
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
-      core.publishes.forgetUnanswered()
+      forgetUnanswered(core.publishes)
       const isWaiting = ({ fetching, askedAtMs }: ChannelRecord) => fetching || askedAtMs < Infinity
       if ([...core.records.values()].some(isWaiting)) core.patience = Math.min(2 * core.patience, MAX_PATIENCE)
       // The next session finds out what became of the rest, unless there is none.
       if (!to.accepts)
         giveUp(
           core,
-          core.publishes.pick(() => true),
+          pick(core.publishes, () => true),
           'closed',
         )
-      for (const entry of core.publishes.pick(({ sequence, recordId }) => sequence && !recordId))
+      for (const entry of pick(core.publishes, ({ sequence, recordId }) => sequence && !recordId))
         loseTrack(core, entry, 'connection-lost')
       detachAll(core)
     }
@@ -188,12 +189,12 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
   const { policy, code } = closeMeaning(closeCode, core.settings.closeCodes)
   core.askedWaitMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
   const isRefused = core.connection.phase === 'opening' && code === 'connection-lost'
-  const sent = core.publishes.pick(({ socketId }) => socketId === core.socketId)
+  const sent = pick(core.publishes, ({ socketId }) => socketId === core.socketId)
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
   if (policy === 'replace') {
     // What replaced this client acts for its producer now; going on here is somebody new.
     core.producer = core.createId()
-    for (const entry of core.publishes.pick(({ sequence }) => sequence)) loseTrack(core, entry, code)
+    for (const entry of pick(core.publishes, ({ sequence }) => sequence)) loseTrack(core, entry, code)
   }
   // A server that cannot read a message has not stored it; it would not be able to next time either.
   const [largest] = sent.sort((a, b) => b.bytes - a.bytes)

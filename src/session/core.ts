@@ -172,7 +172,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     settings,
     random,
     createId,
-    publishes: createOutbox(settings.outbox),
+    publishes: createOutbox(),
     records: new Map(),
     counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],

@@ -7,6 +7,7 @@
 //   rest is sent again under the same sequence. Another incarnation of the record knows nothing of what was sent before it.
 // - Without a record (level 1) an answer can only come on the socket that carried the publish.
 
+import { answer, offer, pick, release, renew, take } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
 import type { Entry } from '../delivery/outbox.ts'
 import type { InputOf, Publish, Receipt } from '../effects.ts'
@@ -26,7 +27,7 @@ export function publish(core: Core, request: Publish): void {
     (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
       : bytes > core.settings.maxFrameBytes && 'frame-too-large')
-  const evicted = !refusal && core.publishes.offer(request, bytes, core.clock.awakeMs)
+  const evicted = !refusal && offer(core.publishes, request, bytes, core.clock.awakeMs, core.settings.outbox)
   if (!evicted) {
     const error = new RealtimeError(refusal || 'outbox-full', { outcome: 'rejected' })
     core.effects.push({ type: 'settle', id: request.id, result: error })
@@ -45,10 +46,10 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
   let undrainedBytes = core.clock.bufferedBytes
-  for (const entry of core.publishes.entries()) {
+  for (const entry of core.publishes.pending) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.publishes.take(entry, core.limits, core.clock.awakeMs)) {
+    else if (undrainedBytes < MAX_UNDRAINED_BYTES && take(core.publishes, entry, core.limits, core.clock.awakeMs)) {
       entry.socketId = core.socketId
       entry.recordId ??= channelRecord(core, entry.channel).recordId
       send(core, pubFrame(entry, entry.sequence))
@@ -77,7 +78,7 @@ function answered(
   frame: AckFrame | NackFrame,
   result: (entry: Entry) => Receipt | RealtimeError,
 ): Violation {
-  const entry = core.publishes.answer(frame.channel, frame.sequence)
+  const entry = answer(core.publishes, frame.channel, frame.sequence)
   if (entry === 'never-sent') return 'protocol'
   if (entry !== 'settled') settle(core, entry, result(entry))
 }
@@ -86,7 +87,7 @@ function answered(
 export function refuseUnsent(core: Core, channel: string, code: ErrorCode): void {
   giveUp(
     core,
-    core.publishes.pick((entry) => entry.channel === channel && entry.socketId !== core.socketId),
+    pick(core.publishes, (entry) => entry.channel === channel && entry.socketId !== core.socketId),
     code,
   )
 }
@@ -97,10 +98,10 @@ export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFram
   const lostCode = record.epoch === frame.top.epoch ? 'record-lost' : 'epoch-changed'
   record.epoch = frame.top.epoch
   record.recordId = incarnation
-  for (const entry of core.publishes.pick(({ channel, sequence }) => sequence && channel === record.name)) {
+  for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.name)) {
     const stored = done.find(([sequence, id]) => sequence === entry.sequence && id === entry.id)
     if (stored) {
-      core.publishes.release(entry)
+      release(core.publishes, entry)
       settle(core, entry, { id: entry.id, epoch: record.epoch, offset: stored[2] })
     } else if (entry.recordId !== incarnation) loseTrack(core, entry, lostCode)
   }
@@ -108,7 +109,7 @@ export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFram
 
 /** Nobody will ever tell what became of it. */
 export function loseTrack(core: Core, entry: Entry, code: ErrorCode): void {
-  if (core.settings.publish.onUnknown === 'resend') core.publishes.renew(entry)
+  if (core.settings.publish.onUnknown === 'resend') renew(core.publishes, entry)
   else giveUp(core, [entry], code)
 }
 
@@ -116,7 +117,7 @@ export function loseTrack(core: Core, entry: Entry, code: ErrorCode): void {
 export function abort(core: Core, input: InputOf<'abort'>): void {
   giveUp(
     core,
-    core.publishes.pick(({ id }) => id === input.id),
+    pick(core.publishes, ({ id }) => id === input.id),
     'aborted',
   )
 }
@@ -127,7 +128,7 @@ export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): 
 }
 
 export function refuse(core: Core, entry: Entry, code: ErrorCode, outcome: Outcome): void {
-  if (core.publishes.release(entry)) settle(core, entry, new RealtimeError(code, { outcome }))
+  if (release(core.publishes, entry)) settle(core, entry, new RealtimeError(code, { outcome }))
 }
 
 function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
@@ -135,5 +136,5 @@ function settle(core: Core, { id, channel }: Publish, result: Receipt | Realtime
   record.unsettled--
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (!core.publishes.count()) core.effects.push({ type: 'emit', event: 'drained', detail: core.view })
+  if (!core.publishes.pending.size) core.effects.push({ type: 'emit', event: 'drained', detail: core.view })
 }
