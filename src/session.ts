@@ -103,8 +103,8 @@ export function createSession(settings: Settings, random: () => number, createId
       ...core.counters,
       ...held(core),
       reconnects: Math.max(0, core.counters.reconnects),
-      outbox: core.publishes.pending.size,
-      outboxBytes: core.publishes.pendingBytes,
+      outbox: core.publishes.unsettled.size,
+      outboxBytes: core.publishes.unsettledBytes,
       latencyMs: core.roundTripMs,
     }),
   }
@@ -181,7 +181,7 @@ function lookAfter(core: Core): void {
   giveUp(core, due(core.publishes, core.clock.awakeMs), 'timeout')
   if (core.clock.awakeMs >= core.sweepAtMs) sweep(core)
   // Asked to close: once everything has settled, or when the time for that is up.
-  if (core.closeDueAtMs <= core.clock.awakeMs || (core.closeDueAtMs < Infinity && !core.publishes.pending.size))
+  if (core.closeDueAtMs <= core.clock.awakeMs || (core.closeDueAtMs < Infinity && !core.publishes.unsettled.size))
     trigger(core, 'close')
 }
 

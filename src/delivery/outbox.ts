@@ -4,7 +4,7 @@
 // - No clock and no socket: callers pass the time and do the sending.
 // - A publish gets its sequence when it is first sent, never before, and keeps it. One counter numbers all channels.
 // - Order is the order of calls, so within each channel sequences only grow.
-// - `pending` and `bytes` are what the application's limits bound. A publish that was given up after sending leaves them,
+// - `unsettled` and its bytes are what the application's limits bound. A publish that was given up after sending leaves them,
 //   but stays unanswered on its socket: the server's window counts it until it is answered there.
 // - Mutable, because copying a queue for every message would be quadratic. Others read it; only this file writes to it.
 
@@ -41,9 +41,9 @@ export interface Entry extends Publish {
 
 export interface Outbox {
   /** Publishes whose promise has not settled, in the order of calls. */
-  readonly pending: Set<Entry>
+  readonly unsettled: Set<Entry>
   /** Their encoded bytes. */
-  pendingBytes: number
+  unsettledBytes: number
   /** No earlier than this does anything expire; the exact moment is looked for when this one comes. */
   dueAtMs: number
   /** By sequence, in the order of sending: not answered on this socket yet, settled or not. */
@@ -54,8 +54,8 @@ export interface Outbox {
 
 export function createOutbox(): Outbox {
   return {
-    pending: new Set(),
-    pendingBytes: 0,
+    unsettled: new Set(),
+    unsettledBytes: 0,
     dueAtMs: Infinity,
     unanswered: new Map(),
     unansweredBytes: 0,
@@ -65,7 +65,7 @@ export function createOutbox(): Outbox {
 
 /** What has not settled and `isWanted`, in the order of calls. */
 export function pick(outbox: Outbox, isWanted: (entry: Entry) => unknown): Entry[] {
-  return [...outbox.pending].filter(isWanted)
+  return [...outbox.unsettled].filter(isWanted)
 }
 
 /** Takes a publish in, unless that would pass a limit; answers what has to go for it, none of which was ever sent. */
@@ -81,7 +81,7 @@ export function offer(
   const evicted: Entry[] = []
   let evictable: Entry[] | undefined
   let freedBytes = 0
-  while (outbox.pending.size - evicted.length >= maxMessages || outbox.pendingBytes - freedBytes + bytes > maxBytes) {
+  while (outbox.unsettled.size - evicted.length >= maxMessages || outbox.unsettledBytes - freedBytes + bytes > maxBytes) {
     evictable ??= pick(outbox, isLess).sort((a, b) => rank(a) - rank(b))
     const entry = evictable[evicted.length]
     if (!entry) return undefined
@@ -89,8 +89,8 @@ export function offer(
     freedBytes += entry.bytes
   }
   const dueAtMs = nowMs + publish.timeoutMs
-  outbox.pending.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0, socketId: 0, recordId: undefined })
-  outbox.pendingBytes += bytes
+  outbox.unsettled.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0, socketId: 0, recordId: undefined })
+  outbox.unsettledBytes += bytes
   outbox.dueAtMs = Math.min(outbox.dueAtMs, dueAtMs)
   return evicted
 }
@@ -133,8 +133,8 @@ function free(outbox: Outbox, entry: Entry): void {
 
 /** Lets an entry go; tells whether it had not settled before. */
 export function release(outbox: Outbox, entry: Entry): boolean {
-  const isPending = outbox.pending.delete(entry)
-  if (isPending) outbox.pendingBytes -= entry.bytes
+  const isPending = outbox.unsettled.delete(entry)
+  if (isPending) outbox.unsettledBytes -= entry.bytes
   return isPending
 }
 
@@ -149,7 +149,7 @@ export function forgetUnanswered(outbox: Outbox, channel?: string): void {
 
 /** The lowest sequence of the channel that has not settled, or the next one there will be. */
 export function settledBelow(outbox: Outbox, channel: string): number {
-  for (const entry of outbox.pending) if (entry.sequence && entry.channel === channel) return entry.sequence
+  for (const entry of outbox.unsettled) if (entry.sequence && entry.channel === channel) return entry.sequence
   return outbox.lastSequence + 1
 }
 

@@ -59,7 +59,7 @@ export function attach(core: Core, record: ChannelRecord): void {
   const writes = accepts && record.unsettled > 0
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
-    if (record.asking) send(core, { type: 'unsub', channel: record.name, request: record.asking })
+    if (record.asking) send(core, { type: 'unsub', channel: record.channelName, request: record.asking })
     Object.assign(record, unattached())
     forget(record)
     record.trouble = null
@@ -72,7 +72,7 @@ export function attach(core: Core, record: ChannelRecord): void {
   ) {
     // Asked for already; a refusal stands for as long as the socket does.
     if (writes && record.askedAtMs === Infinity && !record.granted.includes('write')) {
-      refuseUnsent(core, record.name, record.trouble?.code ?? 'forbidden')
+      refuseUnsent(core, record.channelName, record.trouble?.code ?? 'forbidden')
     }
   } else {
     // Who reads again later begins anew.
@@ -100,12 +100,12 @@ export function attach(core: Core, record: ChannelRecord): void {
     })
     send(core, {
       type: 'sub',
-      channel: record.name,
+      channel: record.channelName,
       request,
       want,
       position,
       reset: asksReset || undefined,
-      settledBelow: settledBelow(core.publishes, record.name),
+      settledBelow: settledBelow(core.publishes, record.channelName),
     })
   }
 }
@@ -113,7 +113,7 @@ export function attach(core: Core, record: ChannelRecord): void {
 /** What was read of the channel is no longer kept up. */
 function forget(record: ChannelRecord): void {
   closeLane(record)
-  record.reached = record.shown = record.top = null
+  record.reached = record.shown = record.newest = null
   record.syncedAtMs = -Infinity
 }
 
@@ -141,8 +141,8 @@ export function deny(
   status: ChannelStatus = 'denied',
 ): void {
   record.trouble = new RealtimeError(code, { message })
-  complain(core, record.trouble, record.name)
-  if (!record.granted.includes('write')) refuseUnsent(core, record.name, code)
+  complain(core, record.trouble, record.channelName)
+  if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
   touch(core, record, status)
 }
 
@@ -151,7 +151,7 @@ export function detached(core: Core, frame: DetachedFrame): void {
   const record = core.records.get(frame.channel)
   if (record?.asking !== frame.request) return
   // What it has not answered on this socket it never will.
-  forgetUnanswered(core.publishes, record.name)
+  forgetUnanswered(core.publishes, record.channelName)
   if (frame.code === 'revoked') {
     record.granted = []
     deny(core, record, 'forbidden', undefined, 'detached')

@@ -164,14 +164,14 @@ export function isCurrent(core: Core, socketId: number): boolean {
 
 export function opened(core: Core): void {
   trigger(core, 'opened')
-  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer: core.producer, generation: core.socketId })
+  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer: core.producerId, generation: core.socketId })
 }
 
 export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   if (frame.version !== PROTOCOL_VERSION) return 'protocol'
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
-  core.limits = frame.limits
+  core.serverLimits = frame.limits
   core.isResumed = core.memberId === frame.member
   core.memberId = frame.member
   core.heartbeatMs = core.settings.heartbeat.intervalMs
@@ -193,7 +193,7 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
   if (policy === 'replace') {
     // What replaced this client acts for its producer now; going on here is somebody new.
-    core.producer = core.createId()
+    core.producerId = core.createId()
     for (const entry of pick(core.publishes, ({ sequence }) => sequence)) loseTrack(core, entry, code)
   }
   // A server that cannot read a message has not stored it; it would not be able to next time either.

@@ -57,7 +57,7 @@ export function unattached(): Attachment {
 
 /** Everything the session knows of one channel. */
 export interface ChannelRecord extends Attachment {
-  readonly name: string
+  readonly channelName: string
   /** The newest message received; `null` before the first attachment. */
   reached: Position | null
   /** The newest message that handlers were given: what the application sees. */
@@ -66,9 +66,9 @@ export interface ChannelRecord extends Attachment {
   /** What arrived before its turn, by offset. It counts as waiting in the lane. */
   readonly early: Map<number, Delivery>
   /** The history that acknowledgements count in. */
-  epoch: string
+  history: string
   /** The newest position that the server has named, when it was asked and when it said so; elapsed time. */
-  top: Position | null
+  newest: Position | null
   topAskedAtMs: number
   topHeardAtMs: number
   /** The instant as of which handlers have been given everything; elapsed time. */
@@ -123,7 +123,7 @@ export interface Core {
   /** How often each kind of trouble has come since the last stable session. */
   strikes: { [Kind in Strike]?: number }
   /** Names this client towards the server: a secret of this page load. */
-  producer: string
+  producerId: string
   /** Counts sockets; also the generation by which the server fences old ones. */
   socketId: number
   /** Counts questions for address and token. */
@@ -156,7 +156,7 @@ export interface Core {
   answerMs: number
   heartbeatMs: number
   /** What the server bounds. Empty until `welcome`, before which nothing looks. */
-  limits: Limits
+  serverLimits: Limits
   /** How much had left at the last look, and when some of it last did, or nothing waited; awake time. */
   drainedBytes: number
   drainedAtMs: number
@@ -192,7 +192,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     outageAtMs: 0,
     liveAtMs: Infinity,
     strikes: {},
-    producer: createId(),
+    producerId: createId(),
     socketId: 0,
     attemptId: 0,
     lastRequest: 0,
@@ -211,7 +211,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     frameLength: 0,
     answerMs: 0,
     heartbeatMs: 0,
-    limits: {} as Limits,
+    serverLimits: {} as Limits,
     drainedBytes: 0,
     sentBeforePingBytes: 0,
     drainedAtMs: 0,
@@ -222,13 +222,13 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
   let record = core.records.get(name)
   if (!record) {
     record = {
-      name,
+      channelName: name,
       reached: null,
       shown: null,
       lane: createLane(),
       early: new Map(),
-      epoch: '',
-      top: null,
+      history: '',
+      newest: null,
       topAskedAtMs: 0,
       topHeardAtMs: 0,
       syncedAtMs: -Infinity,
@@ -280,7 +280,7 @@ export function complain(core: Core, error: RealtimeError, channel?: string): vo
 export function touch(core: Core, record: ChannelRecord, phase = record.phase): void {
   record.phase = phase
   record.view = undefined
-  core.effects.push({ type: 'changed', channel: record.name })
+  core.effects.push({ type: 'changed', channel: record.channelName })
 }
 
 /** Whether frames beyond the greeting can be sent now. */
@@ -299,7 +299,7 @@ export function freshForMs(core: Core, { syncedAtMs }: ChannelRecord, elapsedMs 
 /** Notices that the top which is known was still the top when that was asked, and whether handlers have been given it. */
 export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): void {
   record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
-  if (!hasReached(record.shown, record.top)) return
+  if (!hasReached(record.shown, record.newest)) return
   record.syncedAtMs = record.topAskedAtMs
   sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
   touch(core, record)
@@ -307,7 +307,7 @@ export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): vo
 
 /** Notices what the server has said of a channel's top. */
 export function learnTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
-  record.top = top
+  record.newest = top
   record.topHeardAtMs = core.clock.elapsedMs
   confirmTop(core, record, askedAtMs)
 }

@@ -46,10 +46,10 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
   let undrainedBytes = core.clock.bufferedBytes
-  for (const entry of core.publishes.pending) {
+  for (const entry of core.publishes.unsettled) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
-    if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (undrainedBytes < MAX_UNDRAINED_BYTES && take(core.publishes, entry, core.limits, core.clock.awakeMs)) {
+    if (entry.bytes > core.serverLimits.messageBytes) giveUp(core, [entry], 'frame-too-large')
+    else if (undrainedBytes < MAX_UNDRAINED_BYTES && take(core.publishes, entry, core.serverLimits, core.clock.awakeMs)) {
       entry.socketId = core.socketId
       entry.recordId ??= channelRecord(core, entry.channel).recordId
       send(core, pubFrame(entry, entry.sequence))
@@ -64,7 +64,7 @@ export function canWrite(core: Core, channel: string): boolean {
 
 export function acked(core: Core, frame: AckFrame): Violation {
   return answered(core, frame, ({ id }) => {
-    return { id, epoch: channelRecord(core, frame.channel).epoch, offset: frame.offset }
+    return { id, epoch: channelRecord(core, frame.channel).history, offset: frame.offset }
   })
 }
 
@@ -95,14 +95,14 @@ export function refuseUnsent(core: Core, channel: string, code: ErrorCode): void
 /** The server's record tells what it has stored, and by its incarnation whether it can know of the rest. */
 export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFrame): void {
   const { incarnation = '', done = [] } = frame.producer ?? {}
-  const lostCode = record.epoch === frame.top.epoch ? 'record-lost' : 'epoch-changed'
-  record.epoch = frame.top.epoch
+  const lostCode = record.history === frame.top.epoch ? 'record-lost' : 'epoch-changed'
+  record.history = frame.top.epoch
   record.recordId = incarnation
-  for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.name)) {
+  for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.channelName)) {
     const stored = done.find(([sequence, id]) => sequence === entry.sequence && id === entry.id)
     if (stored) {
       release(core.publishes, entry)
-      settle(core, entry, { id: entry.id, epoch: record.epoch, offset: stored[2] })
+      settle(core, entry, { id: entry.id, epoch: record.history, offset: stored[2] })
     } else if (entry.recordId !== incarnation) loseTrack(core, entry, lostCode)
   }
 }
@@ -136,5 +136,5 @@ function settle(core: Core, { id, channel }: Publish, result: Receipt | Realtime
   record.unsettled--
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (!core.publishes.pending.size) core.effects.push({ type: 'emit', event: 'drained', detail: core.view })
+  if (!core.publishes.unsettled.size) core.effects.push({ type: 'emit', event: 'drained', detail: core.view })
 }

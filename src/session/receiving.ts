@@ -45,7 +45,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   record.granted = record.wanted.filter((grant) => frame.grants.includes(grant))
   record.trouble = null
   if (record.granted.includes('write')) reconcile(core, record, frame)
-  record.epoch = frame.top.epoch
+  record.history = frame.top.epoch
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame) || frame.mode === 'reset') return
@@ -69,7 +69,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   }
   record.isRefreshing = record.asksReset = false
   record.reached = frame.position
-  record.epoch = frame.position.epoch
+  record.history = frame.position.epoch
   record.overlapTo = frame.overlapTo ?? 0
   record.fetching = 0
   core.patience = 1
@@ -131,12 +131,12 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
   const listed = new Map(tops.map((top) => [top.channel, top]))
   const askedAtMs = n === core.pings ? core.topsAskedAtMs : 0
   for (const record of core.records.values()) {
-    if (!reading(core, { channel: record.name }) || !record.reached) continue
-    const top = listed.get(record.name)
+    if (!reading(core, { channel: record.channelName }) || !record.reached) continue
+    const top = listed.get(record.channelName)
     if (top) learnTop(core, record, top, askedAtMs)
     // One whose top was told since then may have been too new to be listed.
     else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
-    if (!hasReached(record.reached, record.top)) waitForGap(core, record)
+    if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
   }
 }
 
@@ -159,9 +159,9 @@ export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): voi
 
 /** What is missing has had its time to come by itself. */
 export function fillGap(core: Core, record: ChannelRecord): void {
-  const { early, reached, top } = record
+  const { early, reached, newest } = record
   record.gapAtMs = Infinity
-  if (record.phase !== 'live' || (!early.size && hasReached(reached, top))) return
+  if (record.phase !== 'live' || (!early.size && hasReached(reached, newest))) return
   core.counters.gaps++
   goOn(core, record, 'catching-up')
 }
@@ -187,18 +187,18 @@ function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'):
   record.fetching = ++core.lastRequest
   record.fetchedAtMs = core.clock.awakeMs
   record.questionAtMs = core.clock.elapsedMs
-  const count = Math.ceil(core.limits.pageCount / core.patience)
-  send(core, { type: 'fetch', channel: record.name, request: record.fetching, position, count })
+  const count = Math.ceil(core.serverLimits.pageCount / core.patience)
+  send(core, { type: 'fetch', channel: record.channelName, request: record.fetching, position, count })
 }
 
 function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
-  record.reached = { epoch: record.epoch, offset }
+  record.reached = { epoch: record.history, offset }
   core.effects.push(delivery)
 }
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { epoch, overlapTo } = record
+  const { history: epoch, overlapTo } = record
   const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapTo }
   return queued(core, record, { event: 'message', detail })
 }
@@ -206,8 +206,8 @@ function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: 
 type What = { [Event in Delivery['event']]: Pick<Extract<Delivery, { event: Event }>, 'event' | 'detail'> }
 
 /** Takes the place of a delivery in its channel's lane. */
-function queued(core: Core, { name, lane }: ChannelRecord, what: What[keyof What]): Delivery {
+function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: What[keyof What]): Delivery {
   const length = core.frameLength
   lane.queued += length
-  return { type: 'deliver', channel: name, lane, length, ...what }
+  return { type: 'deliver', channel, lane, length, ...what }
 }
