@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import ts from 'typescript'
+import { minify } from 'terser'
 import { expect, test } from 'vitest'
+import { COMPRESSION } from '../../scripts/compression.ts'
 import { INTERNAL_NAMES, MANGLING } from '../../scripts/internal-names.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
