@@ -56,10 +56,8 @@ export interface Stats {
   /** Publishes that have not settled, and their encoded bytes. */
   readonly outbox: number
   readonly outboxBytes: number
-  /** Messages that wait for their turn, because others are missing before them. */
+  /** What waits for its turn, because messages before it are missing, or for handlers: in characters as it arrived. */
   readonly held: number
-  /** What waits for its turn or for handlers, in characters as it arrived. */
-  readonly waiting: number
   /** Sessions that became live after the first. */
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
@@ -101,7 +99,7 @@ export function createSession(settings: Settings, random: () => number, createId
     getChannelSnapshot: (channel, elapsedMs) => channelSnapshot(core, channel, elapsedMs),
     getStats: () => ({
       ...core.counters,
-      ...held(core),
+      held: [...core.records.values()].reduce((sum, { lane }) => sum + lane.queued, 0),
       reconnects: Math.max(0, core.counters.reconnects),
       outbox: core.publishes.unsettled.size,
       outboxBytes: core.publishes.unsettledBytes,
@@ -221,16 +219,6 @@ function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.ela
     lastError: record.trouble,
   }
   return record.view
-}
-
-function held(core: Core): Pick<Stats, 'held' | 'waiting'> {
-  let held = 0
-  let waiting = 0
-  for (const { early, lane } of core.records.values()) {
-    held += early.size
-    waiting += lane.queued
-  }
-  return { held, waiting }
 }
 
 function dueInMs(core: Core): number {

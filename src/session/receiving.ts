@@ -19,7 +19,7 @@ import type {
   PongFrame,
   ResetFrame,
 } from '../protocol/frames.ts'
-import { arrivalOf, hasReached, isSamePosition } from '../delivery/position.ts'
+import { arrivalOf, hasReached } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
 import {
   type ChannelRecord,
@@ -51,10 +51,11 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (!reading(core, frame) || frame.mode === 'reset') return
   record.reached ??= record.shown = frame.top
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
-  const { epoch } = record.reached
-  if (frame.mode === 'live' ? !isSamePosition(record.reached, frame.top) : epoch !== frame.top.epoch) return 'protocol'
-  learnTop(core, record, frame.top, record.questionAtMs)
-  goOn(core, record, frame.mode)
+  const { epoch, offset } = record.reached
+  const { top, mode } = frame
+  if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
+  learnTop(core, record, top, record.questionAtMs)
+  goOn(core, record, mode)
 }
 
 /** A complete new start: everything known of the channel is replaced by what the frame says. */
@@ -78,7 +79,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
   if (frame.request) learnTop(core, record, frame.top, record.questionAtMs)
-  goOn(core, record, isSamePosition(frame.position, frame.top) ? 'live' : 'catching-up')
+  goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
 /** The server has stopped pushing. */
