@@ -10,7 +10,7 @@
 //   So every kind of object is listed with all its names, most used first.
 
 /** What is found together on one object. */
-const OBJECTS = {
+const LISTS = {
   core: `clock settings publishes effects connection records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest memberId isResumed`,
@@ -34,10 +34,14 @@ const OBJECTS = {
   settlement: 'isAwaited',
 }
 
+export const OBJECTS: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(LISTS).map(([kind, list]) => [kind, list.split(/\s+/)]),
+)
+
 /** Not `n`, which is a field of frames. */
 const LETTERS = 'abcdefghijklmopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ$_'
 
-export const INTERNAL_NAMES: readonly string[] = [...new Set(Object.values(OBJECTS).flatMap(namesIn))]
+export const INTERNAL_NAMES: readonly string[] = [...new Set(Object.values(OBJECTS).flat())]
 
 /** For esbuild: which properties to shorten, and to what. */
 export const MANGLING: { mangleProps: RegExp; mangleCache: Record<string, string> } = {
@@ -49,17 +53,11 @@ export const MANGLING: { mangleProps: RegExp; mangleCache: Record<string, string
 function lettersOf(names: readonly string[]): Map<string, string> {
   const letters = new Map<string, string>()
   for (const name of names) {
-    const beside = Object.values(OBJECTS)
-      .map(namesIn)
-      .filter((together) => together.includes(name))
+    const beside = Object.values(OBJECTS).filter((together) => together.includes(name))
     const taken = new Set(beside.flat().map((other) => letters.get(other)))
     const letter = [...LETTERS].find((one) => !taken.has(one))
     if (!letter) throw new Error(`No letter is left for ${name}`)
     letters.set(name, letter)
   }
   return letters
-}
-
-function namesIn(list: string): string[] {
-  return list.split(/\s+/)
 }

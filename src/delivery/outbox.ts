@@ -81,7 +81,10 @@ export function offer(
   const evicted: Entry[] = []
   let evictable: Entry[] | undefined
   let freedBytes = 0
-  while (outbox.unsettled.size - evicted.length >= maxMessages || outbox.unsettledBytes - freedBytes + bytes > maxBytes) {
+  while (
+    outbox.unsettled.size - evicted.length >= maxMessages ||
+    outbox.unsettledBytes - freedBytes + bytes > maxBytes
+  ) {
     evictable ??= pick(outbox, isLess).sort((a, b) => rank(a) - rank(b))
     const entry = evictable[evicted.length]
     if (!entry) return undefined

@@ -49,7 +49,10 @@ export function pump(core: Core): void {
   for (const entry of core.publishes.unsettled) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.serverLimits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (undrainedBytes < MAX_UNDRAINED_BYTES && take(core.publishes, entry, core.serverLimits, core.clock.awakeMs)) {
+    else if (
+      undrainedBytes < MAX_UNDRAINED_BYTES &&
+      take(core.publishes, entry, core.serverLimits, core.clock.awakeMs)
+    ) {
       entry.socketId = core.socketId
       entry.recordId ??= channelRecord(core, entry.channel).recordId
       send(core, pubFrame(entry, entry.sequence))

@@ -9,7 +9,7 @@
 // - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { Delivery, InputOf } from '../effects.ts'
+import type { Delivery, Happening, InputOf } from '../effects.ts'
 import type {
   AttachedFrame,
   BehindFrame,
@@ -204,10 +204,8 @@ function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: 
   return queued(core, record, { event: 'message', detail })
 }
 
-type What = { [Event in Delivery['event']]: Pick<Extract<Delivery, { event: Event }>, 'event' | 'detail'> }
-
 /** Takes the place of a delivery in its channel's lane. */
-function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: What[keyof What]): Delivery {
+function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: Happening): Delivery {
   const length = core.frameLength
   lane.queued += length
   return { type: 'deliver', channel, lane, length, ...what }
