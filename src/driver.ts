@@ -61,7 +61,7 @@ export function createDriver(
   let outgoingBytes = 0
   let socket: SocketHandle | undefined
   let isStepping = false
-  let delivering: 'no' | 'now' | 'soon' = 'no'
+  let isDelivering = false
   let isClosed = false
   let cancelFrame: Cancel | undefined
   let cancelTimer: Cancel | undefined
@@ -104,10 +104,6 @@ export function createDriver(
 
   function perform(effect: Effect): void {
     switch (effect.type) {
-      case 'authorize':
-        return ports.authorize(effect)
-      case 'settle':
-        return ports.settle(effect)
       case 'changed':
         changes.add(effect.channel)
         cancelFrame ??= environment.frame(notify)
@@ -132,8 +128,12 @@ export function createDriver(
         stopHints()
         cancelTimer?.()
         return notify()
-      default:
+      case 'deliver':
+      case 'emit':
         deliveries.push(effect)
+        return
+      default:
+        ports[effect.type](effect as never)
     }
   }
 
@@ -170,23 +170,21 @@ export function createDriver(
   }
 
   function deliver(): void {
-    if (delivering !== 'no') return
-    delivering = 'now'
+    if (isDelivering) return
+    isDelivering = true
     const untilMs = environment.monotonicNow() + dispatch.sliceMs
     const handed: Delivery[] = []
     for (let next = deliveries.shift(); next; next = deliveries.shift()) {
       if (next.type === 'emit') ports.emit(next)
       else if (handOver(next)) handed.push(next)
-      if (deliveries.length && environment.monotonicNow() >= untilMs) {
-        delivering = 'soon'
-        environment.defer(() => {
-          delivering = 'no'
-          deliver()
-        })
-        break
-      }
+      if (environment.monotonicNow() >= untilMs) break
     }
-    if (delivering === 'now') delivering = 'no'
+    const goOn = () => {
+      isDelivering = false
+      deliver()
+    }
+    if (deliveries.length) environment.defer(goOn)
+    else isDelivering = false
     if (handed.length) feed({ type: 'delivered', deliveries: handed })
   }
 

@@ -62,6 +62,9 @@ export type Input =
     }
   | { readonly type: 'socket.ended'; readonly socketId: number; readonly closeCode: number; readonly reason: string }
 
+/** An input of that type. */
+export type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
+
 /** A message as handlers receive it. */
 export interface Message {
   /** Chosen once by its sender; the same however often it travels. */
@@ -104,16 +107,18 @@ export interface Lane {
   skipTo: number
 }
 
-interface DeliveryOf<Event extends string, Detail> {
+/** What handlers hear of. */
+export type Happening =
+  | { readonly event: 'message'; readonly detail: Message }
+  | { readonly event: 'reset'; readonly detail: Reset }
+
+/** Something on its way to the handlers of a channel. */
+export type Delivery = Happening & {
   readonly type: 'deliver'
   readonly channel: string
-  readonly event: Event
-  readonly detail: Detail
   readonly lane: Lane
   readonly length: number
 }
-/** Something for the handlers of a channel. */
-export type Delivery = DeliveryOf<'message', Message> | DeliveryOf<'reset', Reset>
 
 /** What an acknowledged publish resolves with. */
 export interface Receipt {

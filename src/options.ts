@@ -190,8 +190,8 @@ export const DEFAULTS: Settings = {
   maxFrameBytes: 1_048_576,
 }
 
-/** What an option must be at least, where that is not 0. */
-const MINIMUM: Readonly<Record<string, number>> = {
+/** What an option must be at least, where that is not 0, or which words it may be. */
+const RULES: Readonly<Record<string, number | string>> = {
   factor: 1,
   maxAttempts: 1,
   intervalMs: 100,
@@ -201,12 +201,8 @@ const MINIMUM: Readonly<Record<string, number>> = {
   maxHeldBytes: 1,
   // A server gathers frames up to this.
   maxFrameBytes: 65_536,
-}
-
-/** The words that an option may be. */
-const WORDS: Readonly<Record<string, readonly unknown[]>> = {
-  onUnknown: ['reject', 'resend'],
-  overflow: ['reject', 'drop-oldest', 'drop-lowest-priority'],
+  onUnknown: 'reject or resend',
+  overflow: 'reject or drop-oldest or drop-lowest-priority',
 }
 
 /** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
@@ -221,16 +217,15 @@ function merge(path: string, defaults: Values, given: Values): Values {
   const merged: Record<string, unknown> = { ...given }
   for (const [name, fallback] of Object.entries(defaults)) {
     const value = given[name] ?? fallback
-    const minimum = MINIMUM[name] ?? 0
+    const rule = RULES[name] ?? 0
     const type = typeof fallback
-    // Not `value < minimum`: NaN must be refused too.
-    const words = WORDS[name]
-    if (
-      typeof value !== type ||
-      (type === 'number' && !((value as number) >= minimum)) ||
-      (words && !words.includes(value))
-    ) {
-      const wanted = type === 'number' ? `>= ${minimum}` : (words?.join(' or ') ?? `of type ${type}`)
+    const isGood =
+      type === 'number'
+        ? // Not `value < rule`: NaN must be refused too.
+          (value as number) >= (rule as number)
+        : !rule || (rule as string).split(' or ').includes(value as string)
+    if (typeof value !== type || !isGood) {
+      const wanted = type === 'number' ? `>= ${rule}` : rule || `of type ${type}`
       throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}` })
     }
     merged[name] = type === 'object' ? merge(`${path}${name}.`, fallback as Values, value as Values) : value

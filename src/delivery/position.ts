@@ -19,8 +19,3 @@ export function arrivalOf(position: Position | null, offset: number): Arrival {
 export function hasReached(position: Position | null, top: Position | null): boolean {
   return !!position && position.epoch === top?.epoch && position.offset >= top.offset
 }
-
-/** Whether both are the same place in the same history. */
-export function isSamePosition(one: Position | null, other: Position): boolean {
-  return one?.epoch === other.epoch && one.offset === other.offset
-}

@@ -6,6 +6,7 @@
 // - A channel is wanted for reading while it has readers, lingering after the last, and for writing while it has
 //   unsettled publishes.
 
+import { forgetUnanswered, settledBelow } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
@@ -14,6 +15,7 @@ import {
   type ChannelRecord,
   channelRecord,
   closeLane,
+  dropEarly,
   complain,
   type Core,
   send,
@@ -46,32 +48,31 @@ export function restart(core: Core, input: Named): void {
 export function unsubscribe(core: Core, input: Named): void {
   const record = channelRecord(core, input.channel)
   if (--record.readers > 0) return
-  record.readUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
+  record.readUntilMs = core.clock.awakeMs + core.settings.channels.lingerMs
   sweepAt(core, record.readUntilMs)
 }
 
 /** Asks for what is wanted and was not asked for, and lets go of what is no longer wanted. */
 export function attach(core: Core, record: ChannelRecord): void {
-  const { attachment } = record
   const { accepts } = PHASES[core.connection.phase]
-  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.now.awakeMs)
-  const writes = accepts && record.pending > 0
+  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.clock.awakeMs)
+  const writes = accepts && record.unsettled > 0
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
-    if (attachment.request) send(core, { type: 'unsub', channel: record.name, request: attachment.request })
-    record.attachment = unattached()
+    if (record.asking) send(core, { type: 'unsub', channel: record.channelName, request: record.asking })
+    Object.assign(record, unattached())
     forget(record)
-    record.lastError = null
-    if (record.status !== 'idle') touch(core, record, 'idle')
+    record.trouble = null
+    if (record.phase !== 'idle') touch(core, record, 'idle')
   } else if (
-    attachment.request &&
-    (attachment.asksReset || !record.isRefreshing) &&
-    reads === attachment.wanted.includes('read') &&
-    (!writes || attachment.wanted.includes('write'))
+    record.asking &&
+    (record.asksReset || !record.isRefreshing) &&
+    reads === record.wanted.includes('read') &&
+    (!writes || record.wanted.includes('write'))
   ) {
     // Asked for already; a refusal stands for as long as the socket does.
-    if (writes && attachment.askedAtMs === Infinity && !attachment.granted.includes('write')) {
-      refuseUnsent(core, record.name, record.lastError?.code ?? 'forbidden')
+    if (writes && record.askedAtMs === Infinity && !record.granted.includes('write')) {
+      refuseUnsent(core, record.channelName, record.trouble?.code ?? 'forbidden')
     }
   } else {
     // Who reads again later begins anew.
@@ -81,31 +82,30 @@ export function attach(core: Core, record: ChannelRecord): void {
     const want: Grant[] = []
     if (reads) want.push('read')
     if (writes) want.push('write')
-    const request = ++core.request
-    const position = (reads && record.position) || undefined
+    const request = ++core.lastRequest
+    const position = (reads && record.reached) || undefined
     const asksReset = record.isRefreshing
-    const { awakeMs, elapsedMs } = core.now
-    const { granted, incarnation } = attachment
+    const { awakeMs, elapsedMs } = core.clock
+    const { granted, recordId } = record
     // What was granted before holds until the answer: publishes go on meanwhile.
-    record.attachment = {
-      ...unattached(),
-      request,
+    dropEarly(record)
+    Object.assign(record, unattached(), {
+      asking: request,
       wanted: want,
       asksReset,
       granted,
-      incarnation,
+      recordId,
       askedAtMs: awakeMs,
       questionAtMs: elapsedMs,
-    }
-    const settledBelow = core.outbox.settledBelow(record.name)
+    })
     send(core, {
       type: 'sub',
-      channel: record.name,
+      channel: record.channelName,
       request,
       want,
       position,
       reset: asksReset || undefined,
-      settledBelow,
+      settledBelow: settledBelow(core.publishes, record.channelName),
     })
   }
 }
@@ -113,22 +113,22 @@ export function attach(core: Core, record: ChannelRecord): void {
 /** What was read of the channel is no longer kept up. */
 function forget(record: ChannelRecord): void {
   closeLane(record)
-  record.position = record.shown = record.top = record.syncedAtMs = null
-  record.freshUntilMs = -Infinity
+  record.reached = record.shown = record.newest = null
+  record.syncedAtMs = -Infinity
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
 export function answering(core: Core, frame: Named & { readonly request: number }): ChannelRecord | undefined {
-  const record = core.channels.get(frame.channel)
-  if (record?.attachment.request !== frame.request || record.attachment.askedAtMs === Infinity) return undefined
-  record.attachment.askedAtMs = Infinity
+  const record = core.records.get(frame.channel)
+  if (record?.asking !== frame.request || record.askedAtMs === Infinity) return undefined
+  record.askedAtMs = Infinity
   return record
 }
 
 export function denied(core: Core, frame: DeniedFrame): void {
   const record = answering(core, frame)
   if (!record) return
-  record.attachment.granted = []
+  record.granted = []
   deny(core, record, knownErrorCode(frame.code, 'forbidden'), frame.message)
 }
 
@@ -140,32 +140,36 @@ export function deny(
   message?: string,
   status: ChannelStatus = 'denied',
 ): void {
-  record.lastError = new RealtimeError(code, { message })
-  complain(core, record.lastError, record.name)
-  if (!record.attachment.granted.includes('write')) refuseUnsent(core, record.name, code)
+  record.trouble = new RealtimeError(code, { message })
+  complain(core, record.trouble, record.channelName)
+  if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
   touch(core, record, status)
 }
 
 /** The server has let go of the attachment: for good, or to be asked again. */
 export function detached(core: Core, frame: DetachedFrame): void {
-  const record = core.channels.get(frame.channel)
-  if (record?.attachment.request !== frame.request) return
+  const record = core.records.get(frame.channel)
+  if (record?.asking !== frame.request) return
   // What it has not answered on this socket it never will.
-  core.outbox.forgetUnanswered(record.name)
+  forgetUnanswered(core.publishes, record.channelName)
   if (frame.code === 'revoked') {
-    record.attachment.granted = []
+    record.granted = []
     deny(core, record, 'forbidden', undefined, 'detached')
   } else {
-    record.attachment = unattached()
-    attach(core, record)
+    reattach(core, record)
   }
 }
 
 /** The socket is gone: every channel that is still wanted is asked for anew on the next one. */
 export function detachAll(core: Core): void {
-  for (const record of core.channels.values()) {
-    record.attachment = unattached()
+  for (const record of core.records.values()) {
     record.unrestAtMs = 0
-    attach(core, record)
+    reattach(core, record)
   }
+}
+
+/** What was asked before has no answer any more. */
+function reattach(core: Core, record: ChannelRecord): void {
+  Object.assign(record, unattached())
+  attach(core, record)
 }
