@@ -27,7 +27,6 @@ import {
 import type { Channel, RingEvent, Subscriber } from './channels.ts'
 import type { Context } from './context.ts'
 import { askHook, isRefusal } from './hooks.ts'
-import { PAGE_COUNT, WINDOW } from './options.ts'
 import { type PublishLine, PublishQueue } from './publishing.ts'
 import type { Judgement, LogExtent, PageAnswer, ProducerClaim, ProducerRecord } from './store/store.ts'
 import { encodePage, PAGE_BYTES, pageTexts } from './wire.ts'
@@ -128,7 +127,7 @@ export class Attachment implements Subscriber {
   servePage(done: () => void): void {
     const frame = this.#fetch
     if (!frame) return done()
-    const count = Math.min(Math.max(frame.count, 1), PAGE_COUNT)
+    const count = Math.min(Math.max(frame.count, 1), this.#context.settings.limits.pageCount)
     const { channel } = this
     this.#context.store.page({ channel, position: frame.position, count, dataLength: PAGE_BYTES }, (answer) => {
       if (!this.#isEnded && this.#fetch === frame) {
@@ -176,7 +175,8 @@ export class Attachment implements Subscriber {
     const { user, producer } = this.#line
     this.#hasClaim = true
     this.#publishes.claiming()
-    return { id: producer.producer, userId: user.userId, generation: producer.generation, settledBelow, window: WINDOW }
+    const { window } = this.#context.settings.limits
+    return { id: producer.producer, userId: user.userId, generation: producer.generation, settledBelow, window }
   }
 
   #giveUpClaim(): void {

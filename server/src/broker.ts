@@ -122,7 +122,15 @@ export class Broker {
     const { limits, heartbeatMs } = settings
     const producers = new Producers(() => environment.createId(), limits.connectionsPerUser, heartbeatMs)
     const counters = { unknownFrames: 0, ignoredFrames: 0, behind: 0 }
-    this.#context = { environment, store, hooks, settings, channels: new Channels(), producers, counters }
+    this.#context = {
+      environment,
+      store,
+      hooks,
+      settings,
+      channels: new Channels(limits.ringCount),
+      producers,
+      counters,
+    }
     this.#settings = settings
     const finenessMs = Math.min(heartbeatMs, settings.helloTimeoutMs) / 10
     this.#minSweepMs = Math.min(Math.max(finenessMs, MIN_SWEEP_MS), MAX_SWEEP_MS)

@@ -35,6 +35,7 @@ import type { Cancel } from './environment.ts'
 import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
+import { Pace } from './pace.ts'
 import { PublishWindow } from './publishing.ts'
 import { encode } from './wire.ts'
 
@@ -282,7 +283,8 @@ export class Session {
       user,
       sender,
       producer,
-      window: new PublishWindow(),
+      window: new PublishWindow(this.#context.settings.limits),
+      pace: new Pace(this.#context.settings.limits),
       say: (frame) => this.#say(frame),
       send: (frame) => this.#send(frame),
       close: (code, reason) => this.close(code, reason),

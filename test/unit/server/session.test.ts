@@ -29,11 +29,17 @@ describe('hello', () => {
   })
 
   test('announces the configured limits', () => {
-    const options = { heartbeatMs: 500, limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7 } }
+    const options = {
+      heartbeatMs: 500,
+      limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+    }
     const client = new Stage({ options }).open()
     client.hello('p')
     expect(client.take()).toMatchObject([
-      { heartbeat: { intervalMs: 500 }, limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7 } },
+      {
+        heartbeat: { intervalMs: 500 },
+        limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+      },
     ])
   })
 
