@@ -5,16 +5,9 @@
 // - One timer for all connections. It wakes for the earliest deadline, and then for all that is due soon after.
 // - Operators publish and read here too, under the same limits of content as everyone.
 
-import {
-  CLOSE_TOO_MANY,
-  CLOSE_UNAVAILABLE,
-  closeReason,
-  isChannelName,
-  MAX_CHANNEL_BYTES,
-  type Sender,
-} from 'steadywire/protocol'
+import { CLOSE_TOO_MANY, CLOSE_UNAVAILABLE, closeReason, isChannelName, MAX_CHANNEL_BYTES } from 'steadywire/protocol'
 import { Channels } from './channels.ts'
-import { type Fault, invalid, isFault, newEvent } from './content.ts'
+import { type Fault, invalid, isFault, messageOf, newEvent, type StoredMessage } from './content.ts'
 import type { Context, Counters } from './context.ts'
 import type { Cancel, ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
@@ -22,6 +15,7 @@ import { type BrokerOptions, type Settings, settingsOf } from './options.ts'
 import { Producers } from './producers.ts'
 import type { Peer } from './outgoing.ts'
 import { type ConnectionDetails, Session } from './session.ts'
+import { Snapshots } from './snapshots.ts'
 import type { Store } from './store/store.ts'
 
 /** The broker's end of one socket: the owner of the socket calls these. */
@@ -61,16 +55,7 @@ export interface History {
   readonly epoch: string
   /** The newest offset. */
   readonly top: number
-  readonly messages: readonly HistoryMessage[]
-}
-export interface HistoryMessage {
-  readonly offset: number
-  readonly id: string
-  readonly name: string
-  readonly data: unknown
-  /** Null on what the server itself published. */
-  readonly sender: Sender | null
-  readonly storedAtMs: number
+  readonly messages: readonly StoredMessage[]
 }
 
 /** How the node is doing. */
@@ -129,6 +114,7 @@ export class Broker {
       settings,
       channels: new Channels(limits.ringCount),
       producers,
+      snapshots: new Snapshots(environment, store, hooks, settings),
       counters,
     }
     this.#settings = settings
@@ -188,12 +174,7 @@ export class Broker {
       const position = { epoch, offset: Math.max(after, first - 1) }
       store.page({ channel, position, count: limit, dataLength: HISTORY_LENGTH }, (page) => {
         if (page === 'unavailable') return done(STORE_UNAVAILABLE)
-        const messages = page.events.map(({ dataText, sender = null, ...event }) => ({
-          ...event,
-          data: JSON.parse(dataText) as unknown,
-          sender,
-        }))
-        done({ epoch: page.extent.epoch, top: page.extent.top, messages })
+        done({ epoch: page.extent.epoch, top: page.extent.top, messages: page.events.map(messageOf) })
       })
     })
   }
@@ -232,6 +213,7 @@ export class Broker {
     if (nowMs >= this.#housekeepingAtMs) {
       this.#context.channels.sweep(nowMs, this.#settings.idleTimeoutMs)
       this.#context.producers.sweep(nowMs, this.#settings.idleTimeoutMs)
+      this.#context.snapshots.sweep(nowMs, this.#settings.idleTimeoutMs)
       this.#context.store.trim(this.#environment.wallNow())
       this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS
     }

@@ -5,6 +5,7 @@ import type { ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
 import type { Settings } from './options.ts'
 import type { Producers } from './producers.ts'
+import type { Snapshots } from './snapshots.ts'
 import type { Store } from './store/store.ts'
 
 export interface Context {
@@ -14,6 +15,7 @@ export interface Context {
   readonly settings: Settings
   readonly channels: Channels
   readonly producers: Producers
+  readonly snapshots: Snapshots
   readonly counters: Counters
 }
 
