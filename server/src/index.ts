@@ -23,20 +23,27 @@ export {
   type User,
 } from './hooks.ts'
 export { memoryStore, type MemoryStoreOptions } from './store/memory.ts'
+export type { RetentionOptions } from './store/retention.ts'
 export {
   type AppendAnswer,
   type AppendOutcome,
   type AppendQuery,
   type AttachAnswer,
   type AttachQuery,
+  type ClaimRefusal,
+  type DetachQuery,
   type Done,
   judge,
   type Judgement,
   type LogExtent,
   type LostReason,
+  type MarkQuery,
   type NewEvent,
+  type Origin,
   type PageAnswer,
   type PageQuery,
+  type ProducerClaim,
+  type ProducerRecord,
   REMEMBERED_IDS,
   type Store,
   type StoredEvent,
