@@ -29,7 +29,11 @@ export function promising(store: Store) {
     behind: (name: string) => ask<AnswerOf<'behind'>>((done) => store.behind(name, done)),
     detach: (channel: string, producerId: string, generation: number) =>
       store.detach({ channel, producerId, generation }),
-    trim: (nowMs: number) => store.trim(nowMs),
+    /** Resolves when it has been done: what is asked about no channel is answered after it. */
+    async trim(nowMs: number) {
+      store.trim(nowMs)
+      await this.behind('')
+    },
     /** Appends one event per text, named by it. */
     async add(channel: string, ...ids: readonly string[]) {
       const { epoch } = await this.append({ channel, nowMs: NOW_MS, events: ids.map((id) => anEvent(id)) })

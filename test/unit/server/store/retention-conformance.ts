@@ -13,7 +13,7 @@ export function retentionConformance(open: OpenStore): void {
       await store.append({ channel: 'a', nowMs: NOW_MS + nowMs, events: [anEvent(id)] })
     const extents = []
     for (const nowMs of [1_000, 1_001, 1_501]) {
-      store.trim(NOW_MS + nowMs)
+      await store.trim(NOW_MS + nowMs)
       extents.push((await store.tops(['a']))[0])
     }
     expect(extents).toMatchObject([
@@ -49,21 +49,21 @@ export function retentionConformance(open: OpenStore): void {
   test('an empty channel is forgotten that nobody has asked about for the idle time', async () => {
     const store = promising(open({ idleMs: 1_000 }))
     const epoch = await epochOf(store)
-    store.trim(NOW_MS)
-    store.trim(NOW_MS + 999)
+    await store.trim(NOW_MS)
+    await store.trim(NOW_MS + 999)
     expect(await epochOf(store)).toBe(epoch)
-    store.trim(NOW_MS + 1_000)
-    store.trim(NOW_MS + 1_999)
+    await store.trim(NOW_MS + 1_000)
+    await store.trim(NOW_MS + 1_999)
     expect(await epochOf(store)).toBe(epoch)
-    store.trim(NOW_MS + 2_000)
-    store.trim(NOW_MS + 3_000)
+    await store.trim(NOW_MS + 2_000)
+    await store.trim(NOW_MS + 3_000)
     expect(await epochOf(store)).not.toBe(epoch)
   })
 
   test('a channel that holds messages is kept, however long nobody asks', async () => {
     const store = promising(open({ idleMs: 1_000, historyTtlMs: Infinity }))
     const epoch = await store.add('a', '1')
-    for (let i = 0; i < 100; i++) store.trim(NOW_MS + i * 500)
+    for (let i = 0; i < 100; i++) await store.trim(NOW_MS + i * 500)
     expect(await store.tops(['a'])).toEqual([{ epoch, top: 1, first: 1 }])
   })
 
@@ -72,12 +72,12 @@ export function retentionConformance(open: OpenStore): void {
     const producer = { id: 'p', userId: 'ann', generation: 1, settledBelow: 0, window: 4 }
     const { extent } = await store.attach({ channel: 'a', producer })
     await store.mark({ name: 'c', channel: 'a', position: { epoch: extent.epoch, offset: 0 } })
-    for (let i = 0; i < 10; i++) store.trim(NOW_MS + i * 1_000)
+    for (let i = 0; i < 10; i++) await store.trim(NOW_MS + i * 1_000)
     store.detach('a', 'p', 1)
-    for (let i = 10; i < 15; i++) store.trim(NOW_MS + i * 1_000)
+    for (let i = 10; i < 15; i++) await store.trim(NOW_MS + i * 1_000)
     expect((await store.attach({ channel: 'a', producer })).extent).toEqual(extent)
     store.detach('a', 'p', 1)
-    for (let i = 15; i < 30; i++) store.trim(NOW_MS + i * 1_000)
+    for (let i = 15; i < 30; i++) await store.trim(NOW_MS + i * 1_000)
     expect(await store.mark({ name: 'c', channel: 'a' })).toBeNull()
     expect(await epochOf(store)).not.toBe(extent.epoch)
   })
