@@ -9,8 +9,10 @@ import { CLOSE_TOO_MANY, CLOSE_UNAVAILABLE, closeReason, isChannelName, MAX_CHAN
 import { Channels } from './channels.ts'
 import { type Fault, invalid, isFault, messageOf, newEvent, type StoredMessage } from './content.ts'
 import type { Context, Counters } from './context.ts'
+import { Effects } from './effects.ts'
 import type { Cancel, ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
+import { Log } from './log.ts'
 import { type BrokerOptions, type Settings, settingsOf } from './options.ts'
 import { Producers } from './producers.ts'
 import type { Peer } from './outgoing.ts'
@@ -95,6 +97,7 @@ export class Broker {
   readonly #context: Context
   readonly #settings: Settings
   readonly #environment: ServerEnvironment
+  readonly #effects: Effects
   readonly #sessions = new Set<Session>()
   readonly #minSweepMs: number
   #housekeepingAtMs: number
@@ -107,12 +110,15 @@ export class Broker {
     const { limits, heartbeatMs } = settings
     const producers = new Producers(() => environment.createId(), limits.connectionsPerUser, heartbeatMs)
     const counters = { unknownFrames: 0, ignoredFrames: 0, behind: 0 }
+    const channels = new Channels(limits.ringCount)
+    this.#effects = new Effects(environment, store, hooks.onStored)
     this.#context = {
       environment,
       store,
       hooks,
       settings,
-      channels: new Channels(limits.ringCount),
+      channels,
+      log: new Log(environment, store, channels, this.#effects),
       producers,
       snapshots: new Snapshots(environment, store, hooks, settings),
       counters,
@@ -123,6 +129,7 @@ export class Broker {
     this.#environment = environment
     this.#housekeepingAtMs = environment.monotonicNow() + HOUSEKEEPING_MS
     this.#wakeBy(this.#housekeepingAtMs)
+    this.#effects.start()
   }
 
   /** Serves a socket that has just been opened. */
@@ -145,18 +152,17 @@ export class Broker {
   /** Stores a message of the server's own and sends it to the channel's subscribers. Asks no hook. */
   publish({ channel, id, name, data }: ServerPublish, done: (answer: Receipt | Fault) => void): void {
     if (!isChannelName(channel)) return done(badChannel())
-    const { store, channels } = this.#context
     const message = { channel, id: id ?? this.#environment.createId(), name, data }
     const content = newEvent(message, this.#settings.limits.maxMessageBytes)
     if (isFault(content)) return done(content)
-    const events = [id === undefined ? content : { ...content, once: true }]
-    store.append({ channel, nowMs: this.#environment.wallNow(), events }, (answer) => {
-      const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
-      if (answer === 'unavailable' || (outcome?.type !== 'stored' && outcome?.type !== 'repeated'))
-        return done(STORE_UNAVAILABLE)
-      if (outcome.type === 'stored') channels.stored(channel, answer.epoch, outcome.event)
+    const event = id === undefined ? content : { ...content, once: true }
+    this.#context.log.append(channel, event, (answer) => {
+      if (answer === 'unavailable') return done(STORE_UNAVAILABLE)
+      const { epoch, outcome } = answer
+      // Without a base and a producer nothing else can come of it.
+      if (outcome.type !== 'stored' && outcome.type !== 'repeated') return done(STORE_UNAVAILABLE)
       const { offset } = outcome.type === 'stored' ? outcome.event : outcome
-      done({ id: message.id, epoch: answer.epoch, offset })
+      done({ id: message.id, epoch, offset })
     })
   }
 
@@ -187,6 +193,7 @@ export class Broker {
   close(): void {
     this.#isClosed = true
     this.#cancelWake()
+    this.#effects.end()
     for (const session of this.#sessions) session.close(CLOSE_UNAVAILABLE, closeReason('closing'))
   }
 
@@ -214,6 +221,7 @@ export class Broker {
       this.#context.channels.sweep(nowMs, this.#settings.idleTimeoutMs)
       this.#context.producers.sweep(nowMs, this.#settings.idleTimeoutMs)
       this.#context.snapshots.sweep(nowMs, this.#settings.idleTimeoutMs)
+      this.#effects.sweep()
       this.#context.store.trim(this.#environment.wallNow())
       this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS
     }

@@ -3,6 +3,7 @@
 import type { Channels } from './channels.ts'
 import type { ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
+import type { Log } from './log.ts'
 import type { Settings } from './options.ts'
 import type { Producers } from './producers.ts'
 import type { Snapshots } from './snapshots.ts'
@@ -14,6 +15,7 @@ export interface Context {
   readonly hooks: Hooks
   readonly settings: Settings
   readonly channels: Channels
+  readonly log: Log
   readonly producers: Producers
   readonly snapshots: Snapshots
   readonly counters: Counters

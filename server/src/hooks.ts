@@ -34,6 +34,16 @@ export interface PublishQuery {
   readonly data: unknown
 }
 
+/** A message that is stored. */
+export interface StoredQuery {
+  readonly channel: string
+  readonly message: StoredMessage
+  /** Where it is stored: to be kept with whatever is done about it, so that a repetition can be told. */
+  readonly position: Position
+  /** The `userId` of who published it; `undefined` if the server itself did. */
+  readonly user: string | undefined
+}
+
 /** Somebody needs to begin with a channel's state. */
 export interface SnapshotQuery {
   readonly channel: string
@@ -69,6 +79,8 @@ export interface Hooks {
   readonly authorize?: Hook<AuthorizeQuery, boolean>
   /** Answers the data to store; `undefined` leaves it as it came. */
   readonly onPublish?: Hook<PublishQuery, unknown>
+  /** Told of every message that is stored. What it answers is ignored. */
+  readonly onStored?: Hook<StoredQuery, unknown>
   /** Answers a channel's state; `null` or `undefined`: it has none. */
   readonly snapshot?: Hook<SnapshotQuery, SnapshotAnswer | null | undefined>
   /** How a channel's state is folded here; `undefined`: it is not, and `snapshot` is asked. */
@@ -129,7 +141,10 @@ export class HookTimeout extends Error {
   override readonly name = 'HookTimeout'
 }
 
-/** Calls `run` and answers exactly once: with what it answers, with what it throws, or after `timeoutMs` with a {@link HookTimeout}. */
+/**
+ * Calls `run` and answers exactly once: with what it answers, with what it throws, or after `timeoutMs` with a
+ * {@link HookTimeout}. `Infinity` waits as long as it takes.
+ */
 export function askHook<Answer>(
   environment: ServerEnvironment,
   timeoutMs: number,
@@ -150,7 +165,7 @@ export function askHook<Answer>(
   } catch (error) {
     once({ error })
   }
-  if (!isAnswered)
+  if (!isAnswered && timeoutMs < Infinity)
     cancelTimer = environment.startTimer(timeoutMs, () =>
       once({ error: new HookTimeout(`no answer in ${timeoutMs} ms`) }),
     )

@@ -23,6 +23,7 @@ export {
   type SnapshotAnswer,
   type SnapshotQuery,
   type StateDefinition,
+  type StoredQuery,
   type User,
 } from './hooks.ts'
 export { memoryStore, type MemoryStoreOptions } from './store/memory.ts'
