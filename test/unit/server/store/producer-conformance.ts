@@ -298,6 +298,7 @@ export function pinningConformance(open: OpenStore): void {
     store.detach('a', 'p', 3)
     store.detach('a', 'q', 2)
     store.detach('b', 'p', 2)
+    await store.tops(['a'])
     expect(await store.claim({ generation: 2 })).toEqual(first)
     store.detach('a', 'p', 2)
     await store.tops(['a'])
