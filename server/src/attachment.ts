@@ -178,30 +178,28 @@ export class Attachment implements Subscriber {
         const { producer: record } = answer
         if (record === 'replaced') return this.#line.close(CLOSE_REPLACED, closeReason('replaced'))
         if (record === 'other-user') return this.#line.close(CLOSE_FORBIDDEN, closeReason('other-user'))
+        if (this.#wish !== frame) {
+          // What came before waits for the record all the same.
+          if (record) this.#publishes.claimed(record)
+          return this.#goOn()
+        }
         const isNew = !frame.position && !frame.reset && granted.includes('read')
-        if (!isNew || !this.#context.snapshots.areOffered)
-          return this.#answer(frame, granted, answer.extent, answer.judgement, record)
-        this.#context.snapshots.ask(channel, (start) => {
-          if (this.#isEnded) return
-          if (start === 'unavailable') return this.#storeLost()
-          this.#answer(frame, granted, start.extent, start.snapshot ? 'initial' : 'live', record)
-        })
+        if (isNew && this.#context.snapshots.areOffered) return this.#begin(frame, granted, answer.judgement, record)
+        this.#attached(frame, granted, answer.extent, answer.judgement, record)
+        if (record) this.#publishes.claimed(record)
       })
     })
   }
 
-  #answer(
-    frame: SubFrame,
-    grants: readonly Grant[],
-    extent: LogExtent,
-    judgement: Judgement | 'initial',
-    record: ProducerRecord | undefined,
-  ): void {
-    const isWanted = this.#wish === frame
-    if (isWanted) this.#attached(frame, grants, extent, judgement, record)
-    // Also where the answer is not wanted any longer: what came before waits for the record.
+  /** Whoever has nothing yet begins with a snapshot, if there is one. */
+  #begin(frame: SubFrame, grants: readonly Grant[], judgement: Judgement, record: ProducerRecord | undefined): void {
+    // However slow the application is, publishing goes on.
     if (record) this.#publishes.claimed(record)
-    if (!isWanted) this.#goOn()
+    this.#context.snapshots.ask(this.channel, (start) => {
+      if (this.#isOutdated(frame)) return
+      if (start === 'unavailable') return this.#storeLost()
+      this.#attached(frame, grants, start.extent, start.snapshot ? 'initial' : judgement, record)
+    })
   }
 
   #claim({ settledBelow = 0 }: SubFrame): ProducerClaim {

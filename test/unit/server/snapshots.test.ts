@@ -77,6 +77,20 @@ describe('a subscription without a position', () => {
     expect(asked).toEqual([])
   })
 
+  test('does not hold up what is being published', () => {
+    const { stage, give } = pendingStage(0)
+    const client = stage.connect()
+    subscribe(client, undefined, { want: ['write'] })
+    subscribe(client, undefined, { want: ['read', 'write'], request: 2 })
+    client.publish('a', 1)
+    expect(client.take()).toMatchObject([{ type: 'ack', offset: 1 }])
+    give({ data: 'state', position: at(1) })
+    expect(client.take()).toMatchObject([
+      { mode: 'reset', top: at(1) },
+      { position: at(1), snapshot: 'state' },
+    ])
+  })
+
   test('that was withdrawn meanwhile gets nothing', () => {
     const { stage, give } = pendingStage(3)
     const client = stage.connect()
