@@ -45,7 +45,7 @@ export interface AuthenticateQuery {
 
 /** What {@link createServer} takes. */
 export interface ServerOptions extends BrokerOptions {
-  /** Keeps the channels' logs. @defaultValue `memoryStore()` */
+  /** Keeps the channels' logs; `sqliteStore` of `@steadywire/server/sqlite` keeps them in a file. @defaultValue `memoryStore()` */
   store?: Store | undefined
   /**
    * Answers who this is; identity comes from here alone. `null` closes the connection with 4401: the client gets a new
