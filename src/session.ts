@@ -90,6 +90,7 @@ export function createSession(settings: Settings, random: () => number, createId
       core.effects = []
       const { socketId } = input as { readonly socketId?: number }
       if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
+      if (input.type === 'delivered') return core.effects
       lookAfter(core)
       // A publish to a channel that cannot be written yet opens no way for the others.
       if (sends(core) && (input.type !== 'publish' || canWrite(core, input.channel))) pump(core)

@@ -9,7 +9,7 @@
 // - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { Delivery, Happening, InputOf } from '../effects.ts'
+import type { Delivery, Happening, InputOf, Lane } from '../effects.ts'
 import type {
   AttachedFrame,
   BehindFrame,
@@ -147,15 +147,15 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
 
 /** Handlers have been given what was waiting. */
 export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): void {
-  const moved = new Set<ChannelRecord>()
-  for (const { channel, event, detail, lane, length } of deliveries) {
-    lane.queued -= length
+  const newest = new Map<Lane, Delivery>()
+  for (const delivery of deliveries) {
+    delivery.lane.queued -= delivery.length
+    newest.set(delivery.lane, delivery)
+  }
+  for (const [lane, { channel, event, detail }] of newest) {
     const record = core.records.get(channel)
     if (record?.lane !== lane) continue
     record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
-    moved.add(record)
-  }
-  for (const record of moved) {
     touch(core, record)
     confirmTop(core, record)
     if (record.phase === 'catching-up') goOn(core, record, record.phase)
@@ -215,5 +215,5 @@ function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: 
 function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: Happening): Delivery {
   const length = core.frameLength
   lane.queued += length
-  return { type: 'deliver', channel, lane, length, ...what }
+  return { type: 'deliver', channel, lane, length, event: what.event, detail: what.detail } as Delivery
 }
