@@ -231,9 +231,10 @@ export function createDriver(
   return {
     feed,
     elapsedMs() {
+      const before = inputs.length
       readClocks()
       // A jump that shows only now: what else it means is looked after as soon as whoever asks is done.
-      if (inputs.length) environment.soon(() => feed({ type: 'wake' }))
+      if (inputs.length > before && !isClosed) environment.soon(() => feed({ type: 'wake' }))
       return now.elapsedMs
     },
   }

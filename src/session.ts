@@ -197,7 +197,10 @@ function sweep(core: Core): void {
     else sweepAt(core, gapAtMs)
     const staleInMs = freshForMs(core, record)
     if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
-    else if (record.view?.fresh) touch(core, record)
+    else if (record.isFresh) {
+      record.isFresh = false
+      touch(core, record)
+    }
     askedAtMs = Math.min(askedAtMs, record.askedAtMs, record.fetching ? record.fetchedAtMs : Infinity)
   }
   // A question asked before the last ping speaks of a slow store, not of a dead socket.

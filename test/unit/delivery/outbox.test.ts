@@ -10,12 +10,12 @@ import {
   forgetUnanswered,
   isUnsent,
   offer,
-  type Overflow,
   release,
   renew,
   settledBelow,
   take,
 } from '../../../src/delivery/outbox.ts'
+import type { Overflow } from '../../../src/options.ts'
 import type { Publish } from '../../../src/effects.ts'
 
 const WINDOW = { window: 3, windowBytes: 40 }
