@@ -55,7 +55,7 @@ function lettersOf(names: readonly string[]): Map<string, string> {
   for (const name of names) {
     const beside = Object.values(OBJECTS).filter((together) => together.includes(name))
     const taken = new Set(beside.flat().map((other) => letters.get(other)))
-    const letter = [...LETTERS].find((one) => !taken.has(one))
+    const letter = LETTERS.split('').find((one) => !taken.has(one))
     if (!letter) throw new Error(`No letter is left for ${name}`)
     letters.set(name, letter)
   }

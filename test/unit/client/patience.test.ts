@@ -1,7 +1,7 @@
 // A slow link: what was asked for gets more time, and is asked for in smaller pieces, until something has come through.
 
 import { describe, expect, test } from 'vitest'
-import { type Answers, anAttached, anEntry, EPOCH } from '../../support/fake-server.ts'
+import { type Answers, anAttached, EPOCH } from '../../support/fake-server.ts'
 import { connected, type Desk } from '../../support/desk.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
 
