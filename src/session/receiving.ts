@@ -17,6 +17,7 @@ import type {
   LogEvent,
   PageFrame,
   PongFrame,
+  Position,
   ResetFrame,
 } from '../protocol/frames.ts'
 import { arrivalOf, hasReached } from '../delivery/position.ts'
@@ -26,8 +27,8 @@ import {
   closeLane,
   confirmTop,
   dropEarly,
+  heardTop,
   type Core,
-  learnTop,
   send,
   sweepAt,
   touch,
@@ -48,7 +49,10 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   record.history = frame.top.epoch
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
-  if (!reading(core, frame) || frame.mode === 'reset') return
+  if (!reading(core, frame)) return
+  // What was known of the top belongs to the attachment before.
+  heardTop(core, record, frame.top)
+  if (frame.mode === 'reset') return
   if (!record.reached) {
     record.reached = record.shown = frame.top
     record.shownIn = record.lane
@@ -58,7 +62,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   const { top, mode } = frame
   if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
   if (mode === 'live') core.patience = 1
-  learnTop(core, record, top, record.questionAtMs)
+  confirmTop(core, record, record.questionAtMs)
   goOn(core, record, mode)
 }
 
@@ -87,7 +91,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   closeLane(record)
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
-  learnTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
+  readTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
   goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -132,8 +136,14 @@ export function page(core: Core, frame: PageFrame): Violation {
     if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
-  if (frame.top) learnTop(core, record, frame.top, record.questionAtMs)
+  if (frame.top) readTop(core, record, frame.top, record.questionAtMs)
   goOn(core, record, frame.more ? 'catching-up' : 'live')
+}
+
+/** The top that came with a page or a reset may have been read before that of a pong which has overtaken it. */
+function readTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+  if (!hasReached(record.newest, top)) heardTop(core, record, top)
+  confirmTop(core, record, askedAtMs)
 }
 
 /** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
@@ -143,9 +153,11 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
   for (const record of core.records.values()) {
     if (!reading(core, { channel: record.channelName }) || !record.reached) continue
     const top = listed.get(record.channelName)
-    if (top) learnTop(core, record, top, askedAtMs)
     // One whose top was told since then may have been too new to be listed.
-    else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
+    if (top || record.topHeardAtMs < askedAtMs) {
+      if (top) heardTop(core, record, top)
+      confirmTop(core, record, askedAtMs)
+    }
     if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
   }
 }
