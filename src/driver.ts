@@ -36,8 +36,8 @@ export interface DriverPorts {
    */
   deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
   emit(effect: EffectOf<'emit'>): void
-  /** What looks different now: channels by name, and the connection as `undefined`. */
-  changed(what: ReadonlySet<string | undefined>): void
+  /** What looks different now: channels by name, and the connection as ''. */
+  changed(what: ReadonlySet<string>): void
 }
 
 export interface Driver {
@@ -56,7 +56,7 @@ export function createDriver(
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
   const deliveries: (Delivery | EffectOf<'emit'>)[] = []
-  let changes = new Set<string | undefined>()
+  let changes = new Set<string>()
   let outgoing: EncodedFrame[] = []
   let outgoingBytes = 0
   let socket: SocketHandle | undefined

@@ -136,5 +136,6 @@ export type Effect =
   | Delivery
   | { readonly type: 'emit'; readonly event: 'status' | 'drained'; readonly detail: ClientSnapshot }
   | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }
-  | { readonly type: 'changed'; readonly channel?: string }
+  /** What looks different: a channel, or the connection as ''. */
+  | { readonly type: 'changed'; readonly channel: string }
   | { readonly type: 'closed' }

@@ -1,8 +1,8 @@
 // Listeners: nanoevents, plus isolation of those that throw.
 //
 // Rules of this file:
-// - Only names fixed in this library reach nanoevents: `emit('constructor')` would throw there. Message and channel names,
-//   which the application and the server choose, are keys of Maps of emitters.
+// - Names fixed in this library reach nanoevents as they are. Message and channel names, which the application and the server
+//   choose, have a colon in front: `emit('constructor')` would throw there, and `:constructor` is no name that objects have.
 // - A listener that throws is reported and stops nobody else; one that was removed during an emit is not called in it.
 // - Every registration is one of its own: the same function may be registered twice and removed once.
 
@@ -40,15 +40,4 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
       return Boolean(emitter.events[event]?.length)
     },
   }
-}
-
-/** The emitter that `map` has under `key`, made when first asked for. */
-export function emitterOf<Key, Events>(
-  map: Map<Key, Emitter<Events>>,
-  key: Key,
-  reportError: (error: unknown) => void,
-): Emitter<Events> {
-  let emitter = map.get(key)
-  if (!emitter) map.set(key, (emitter = createEmitter<Events>(reportError)))
-  return emitter
 }

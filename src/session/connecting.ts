@@ -135,7 +135,7 @@ function show(core: Core): void {
   }
   if (JSON.stringify(snapshot) === JSON.stringify(before)) return
   core.view = snapshot
-  core.effects.push({ type: 'changed' })
+  core.effects.push({ type: 'changed', channel: '' })
   if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })
 }
 
