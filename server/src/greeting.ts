@@ -1,7 +1,7 @@
 // `hello` and `welcome`: what a client must say first, and what it is told.
 
 import { type HelloFrame, isIdentifier, PROTOCOL_VERSION, type WelcomeFrame } from 'steadywire/protocol'
-import { PAGE_COUNT, type Settings, SNAPSHOT_BYTES, WINDOW, WINDOW_BYTES } from './options.ts'
+import type { Settings } from './options.ts'
 
 /** What this server keeps: positions, history, and what each producer has published. */
 const LEVEL = 2
@@ -20,21 +20,26 @@ export function isSameHello(hello: HelloFrame, again: HelloFrame): boolean {
   return (['version', 'producer', 'generation', 'token'] as const).every((field) => hello[field] === again[field])
 }
 
-export function welcomeFrame({ heartbeatMs, limits }: Settings, member: string, expiresInMs: number): WelcomeFrame {
-  const { maxMessageBytes, publishesPerSecond, publishBurst } = limits
+export function welcomeFrame(
+  { heartbeatMs, limits }: Settings,
+  features: readonly string[],
+  member: string,
+  expiresInMs: number,
+): WelcomeFrame {
+  const { window, windowBytes, maxMessageBytes, snapshotBytes, pageCount, publishesPerSecond, publishBurst } = limits
   return {
     type: 'welcome',
     version: PROTOCOL_VERSION,
     level: LEVEL,
-    features: [],
+    features,
     member,
     heartbeat: { intervalMs: heartbeatMs },
     limits: {
-      window: WINDOW,
-      windowBytes: WINDOW_BYTES,
+      window,
+      windowBytes,
       messageBytes: maxMessageBytes,
-      snapshotBytes: SNAPSHOT_BYTES,
-      pageCount: PAGE_COUNT,
+      snapshotBytes,
+      pageCount,
       publishesPerSecond,
       publishBurst,
     },

@@ -5,6 +5,7 @@
 // - Nothing is acknowledged before the store has it, and nothing refused that the store may have: where the store does
 //   not know, the connection is closed and the publish stays unanswered.
 // - A publish that the store has taken reaches the subscribers even if its connection is gone by then.
+// - The pace delays a publish before anything is asked about it; it never refuses one.
 // - What the producer's record covered when it was claimed is the store's to answer: no hook is asked about it again.
 // - Once the store knows the producer no longer, what waits is dropped, and so is what comes, until the next claim.
 
@@ -21,18 +22,26 @@ import {
 } from 'steadywire/protocol'
 import { type Fault, isFault, newEvent } from './content.ts'
 import type { Context } from './context.ts'
+import type { Cancel } from './environment.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
-import { WINDOW, WINDOW_BYTES } from './options.ts'
+import type { Settings } from './options.ts'
+import type { Pace } from './pace.ts'
 import type { AppendOutcome, NewEvent, ProducerRecord } from './store/store.ts'
 
 /** How much of a connection's window is taken. */
 export class PublishWindow {
+  readonly #limits: Settings['limits']
   #count = 0
   #bytes = 0
 
+  constructor(limits: Settings['limits']) {
+    this.#limits = limits
+  }
+
   /** Takes the place of one publish; false if there is none. One publish alone may be of any size. */
   take(bytes: number): boolean {
-    if (this.#count >= WINDOW || (this.#count > 0 && this.#bytes + bytes > WINDOW_BYTES)) return false
+    const { window, windowBytes } = this.#limits
+    if (this.#count >= window || (this.#count > 0 && this.#bytes + bytes > windowBytes)) return false
     this.#count++
     this.#bytes += bytes
     return true
@@ -50,6 +59,7 @@ export interface PublishLine {
   readonly sender: Sender
   readonly producer: Pick<HelloFrame, 'producer' | 'generation'>
   readonly window: PublishWindow
+  readonly pace: Pace
   say(frame: ServerFrame): void
   close(code: number, reason: string): void
 }
@@ -67,6 +77,8 @@ interface Queued {
   /** What counts against the window. In UTF-16 units, so it is never more than the bytes that the client counts. */
   readonly bytes: number
   readonly content: NewEvent | Fault
+  /** The monotonic instant before which the pace does not let it be stored. */
+  readonly turnAtMs: number
 }
 
 export class PublishQueue {
@@ -82,6 +94,7 @@ export class PublishQueue {
   #coveredTo: number | undefined = -1
   /** The first sequence that was dropped because the producer was gone. */
   #goneFrom: number | undefined
+  #cancelTurn: Cancel = () => {}
   #isEnded = false
 
   constructor(channel: string, context: Context, line: PublishLine, owner: PublishOwner) {
@@ -102,7 +115,8 @@ export class PublishQueue {
     const content = isGranted ? this.#content(frame, frame.data) : FORBIDDEN
     const bytes = isFault(content) ? 0 : content.dataText.length
     if (!this.#line.window.take(bytes)) return this.#line.close(CLOSE_BAD_FRAME, closeReason('window'))
-    this.#queue.push({ frame, bytes, content })
+    const nowMs = this.#context.environment.monotonicNow()
+    this.#queue.push({ frame, bytes, content, turnAtMs: isFault(content) ? nowMs : this.#line.pace.turnAtMs(nowMs) })
     this.#next()
   }
 
@@ -122,6 +136,7 @@ export class PublishQueue {
   /** The connection is gone: what has not reached the store never will. */
   end(): void {
     this.#isEnded = true
+    this.#cancelTurn()
     this.#queue = []
   }
 
@@ -132,10 +147,18 @@ export class PublishQueue {
     this.#isBusy = true
     const { frame, content } = head
     if (isFault(content)) return this.#refuse(head, content)
+    if (frame.sequence <= this.#coveredTo) return this.#append(head, content)
+    const { environment } = this.#context
+    const delayMs = head.turnAtMs - environment.monotonicNow()
+    if (delayMs <= 0) return this.#consider(head, content)
+    this.#cancelTurn = environment.startTimer(delayMs, () => this.#consider(head, content))
+  }
+
+  #consider(head: Queued, content: NewEvent): void {
     const { environment, hooks, settings } = this.#context
     const { onPublish } = hooks
-    if (!onPublish || frame.sequence <= this.#coveredTo) return this.#append(head, content)
-    const { name, data } = frame
+    if (!onPublish) return this.#append(head, content)
+    const { name, data } = head.frame
     const query = { user: this.#line.user, channel: this.#channel, name, data }
     askHook<unknown>(
       environment,
@@ -156,20 +179,18 @@ export class PublishQueue {
   }
 
   #append(head: Queued, content: NewEvent): void {
-    const { environment, store, channels } = this.#context
     const { base, sequence } = head.frame
     const { producer: producerId, generation } = this.#line.producer
     const event = { ...content, ...(base && { base }), origin: { producerId, generation, sequence } }
-    store.append({ channel: this.#channel, nowMs: environment.wallNow(), events: [event] }, (answer) => {
-      const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
-      if (answer !== 'unavailable' && outcome?.type === 'stored')
-        channels.stored(this.#channel, answer.epoch, outcome.event)
-      if (!this.#isEnded) this.#appended(head, outcome)
+    this.#context.log.append(this.#channel, event, (answer) => {
+      if (this.#isEnded) return
+      if (answer === 'unavailable') this.#line.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
+      else this.#appended(head, answer.outcome)
     })
   }
 
-  #appended(head: Queued, outcome: AppendOutcome | undefined): void {
-    switch (outcome?.type) {
+  #appended(head: Queued, outcome: AppendOutcome): void {
+    switch (outcome.type) {
       case 'stored':
         return this.#acknowledge(head, outcome.event.offset)
       case 'repeated':
@@ -184,8 +205,6 @@ export class PublishQueue {
         return this.#line.close(CLOSE_REPLACED, closeReason('replaced'))
       case 'conflict':
         return this.#line.close(CLOSE_BAD_FRAME, closeReason('conflict'))
-      case undefined:
-        return this.#line.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
     }
   }
 
@@ -194,6 +213,11 @@ export class PublishQueue {
   }
 
   #drop({ frame }: Queued): void {
+    // Asked before the open claim, which brings a record: it is tried again under that one.
+    if (this.#coveredTo === undefined) {
+      this.#isBusy = false
+      return
+    }
     this.#goneFrom = frame.sequence
     for (const { bytes } of this.#queue) this.#line.window.give(bytes)
     this.#queue = []

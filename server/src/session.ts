@@ -35,6 +35,7 @@ import type { Cancel } from './environment.ts'
 import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
+import { Pace } from './pace.ts'
 import { PublishWindow } from './publishing.ts'
 import { encode } from './wire.ts'
 
@@ -248,8 +249,9 @@ export class Session {
   }
 
   #welcome({ sender }: Line): void {
-    const { environment, settings } = this.#context
-    this.#say(welcomeFrame(settings, sender.member, this.#expiresAtMs - environment.monotonicNow()))
+    const { environment, settings, snapshots } = this.#context
+    const features = snapshots.areOffered ? ['snapshots'] : []
+    this.#say(welcomeFrame(settings, features, sender.member, this.#expiresAtMs - environment.monotonicNow()))
   }
 
   // channels
@@ -282,7 +284,8 @@ export class Session {
       user,
       sender,
       producer,
-      window: new PublishWindow(),
+      window: new PublishWindow(this.#context.settings.limits),
+      pace: new Pace(this.#context.settings.limits),
       say: (frame) => this.#say(frame),
       send: (frame) => this.#send(frame),
       close: (code, reason) => this.close(code, reason),
@@ -353,7 +356,7 @@ export class Session {
       if (!this.#hasRoom || servedCount++ === MAX_OPEN_PAGES) return
       this.#pagesWanted.delete(attachment)
       this.#openPageCount++
-      attachment.servePage(() => {
+      attachment.serve(() => {
         this.#openPageCount--
         this.drained()
       })

@@ -330,6 +330,15 @@ describe('the window', () => {
     expect(client.end).toBeUndefined()
   })
 
+  test('holds as many as are configured', () => {
+    const stage = new Stage({ options: { limits: { window: 1, publishesPerSecond: 1, publishBurst: 1 } } })
+    const client = stage.attach('a')
+    for (const n of [1, 2]) client.publish('a', n)
+    expect(client.end).toBeUndefined()
+    client.publish('a', 3)
+    expect(client.end).toBe('4400 window')
+  })
+
   test('holds 262,144 bytes', () => {
     const { client } = slow()
     client.publish('a', 1, 'x'.repeat(200_000))

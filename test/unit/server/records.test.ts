@@ -183,11 +183,27 @@ test('no publish is begun while the record is being asked for: what it covers is
   expect(client.takeTypes()).toEqual(['attached', 'attached', 'ack'])
 })
 
+test('a publish that came while the record was asked for is answered, even if the wish was replaced meanwhile', () => {
+  const store = new SlowStore()
+  const stage = new Stage({ store })
+  const client = attachAs(stage, 1)
+  client.take()
+  store.isSlow = true
+  client.say({ type: 'sub', channel: 'a', request: 2, want: ['write'] })
+  client.publish('a', 1)
+  client.say({ type: 'sub', channel: 'a', request: 3, want: ['read'] })
+  for (; store.waitingCount > 0; stage.environment.settle()) store.answer()
+  expect(client.take()).toMatchObject([
+    { type: 'ack', sequence: 1 },
+    { type: 'attached', request: 3 },
+  ])
+})
+
 describe('a producer that the store has forgotten', () => {
   /** The store forgets a record as soon as nobody is attached to it, and here it can be told so. */
   function forgetfulStage(hooks: StageParts['hooks'] = {}) {
     const store = memoryStore({ createId: () => 'e', producerLimit: 0 })
-    const stage = new Stage({ store, hooks, options: { limits: {} } })
+    const stage = new Stage({ store, hooks })
     const forget = () => store.detach({ channel: 'a', producerId: 'p', generation: 1 })
     return { stage, forget }
   }
@@ -213,6 +229,23 @@ describe('a producer that the store has forgotten', () => {
     forget()
     for (let sequence = 1; sequence <= 200; sequence++) client.publish('a', sequence)
     expect([client.takeTypes(), client.end]).toEqual([['detached'], undefined])
+  })
+
+  test('has what the store was just busy with stored under its next record, if that has been asked for', () => {
+    const inner = memoryStore({ createId: () => 'e', producerLimit: 0 })
+    const store = new SlowStore(inner)
+    const stage = new Stage({ store })
+    const client = attachAs(stage, 1)
+    client.take()
+    inner.detach({ channel: 'a', producerId: 'p', generation: 1 })
+    store.isSlow = true
+    client.publish('a', 1)
+    client.say({ type: 'sub', channel: 'a', request: 2, want: ['write'] })
+    for (; store.waitingCount > 0; stage.environment.settle()) store.answer()
+    expect(client.take()).toMatchObject([
+      { type: 'attached', request: 2, producer: { last: 0 } },
+      { type: 'ack', sequence: 1, offset: 1 },
+    ])
   })
 
   test('may send what was dropped once more, with the same sequences', () => {
@@ -281,6 +314,7 @@ describe('the record is given up', () => {
     const client = attachAs(stage, 1)
     expect(detached).toEqual([])
     end(client)
+    expect(detached).toEqual([own])
     client.leave()
     expect(detached).toEqual([own])
   })

@@ -29,11 +29,17 @@ describe('hello', () => {
   })
 
   test('announces the configured limits', () => {
-    const options = { heartbeatMs: 500, limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7 } }
+    const options = {
+      heartbeatMs: 500,
+      limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+    }
     const client = new Stage({ options }).open()
     client.hello('p')
     expect(client.take()).toMatchObject([
-      { heartbeat: { intervalMs: 500 }, limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7 } },
+      {
+        heartbeat: { intervalMs: 500 },
+        limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+      },
     ])
   })
 
@@ -181,7 +187,9 @@ describe('liveness', () => {
   })
 
   test('a client that asks on and on without reading the answers is cut off', () => {
-    const stage = new Stage({ options: { limits: { maxBufferedBytes: 1_000, maxMessageBytes: 65_536 } } })
+    const stage = new Stage({
+      options: { limits: { maxBufferedBytes: 1_000, maxMessageBytes: 65_536, snapshotBytes: 1 } },
+    })
     const client = stage.connect()
     client.isStuck = true
     for (let i = 0; i < 20_000 && !client.end; i++) client.say({ type: 'ping', n: i })
