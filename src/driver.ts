@@ -69,7 +69,7 @@ export function createDriver(
   let armedAtMs = Infinity
   let monotonicMs = environment.monotonicNow()
   // One object, brought up to date before every step.
-  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), sentBytes: 0, bufferedBytes: 0 }
+  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), sentBytes: 0, waitingBytes: 0 }
 
   /** Moves the clocks on. Where more time has passed than a page that could run lets pass, that is a hint. */
   function readClocks(): void {
@@ -91,7 +91,7 @@ export function createDriver(
     try {
       readClocks()
       for (let next = inputs.shift(); next; next = inputs.shift()) {
-        now.bufferedBytes = outgoingBytes + (socket?.bufferedBytes() ?? 0)
+        now.waitingBytes = outgoingBytes + (socket?.bufferedBytes() ?? 0)
         session.step(next, now).forEach(perform)
       }
     } finally {

@@ -24,7 +24,7 @@ export interface Now {
   /** Bytes that were ever sent. */
   readonly sentBytes: number
   /** How many of them have not left yet: they wait for the end of this tick, or in the socket. */
-  readonly bufferedBytes: number
+  readonly waitingBytes: number
 }
 
 /** A publish as the application handed it over, its data encoded. */

@@ -113,7 +113,7 @@ export function attach(core: Core, record: ChannelRecord): void {
 function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
-  record.syncedAtMs = -Infinity
+  record.completeAtMs = -Infinity
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */

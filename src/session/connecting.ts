@@ -277,8 +277,8 @@ export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
   if (!sends(core)) return
-  const drainedBytes = core.clock.sentBytes - core.clock.bufferedBytes
-  if (drainedBytes > core.drainedBytes || core.clock.bufferedBytes === 0) {
+  const drainedBytes = core.clock.sentBytes - core.clock.waitingBytes
+  if (drainedBytes > core.drainedBytes || core.clock.waitingBytes === 0) {
     core.drainedAtMs = core.clock.awakeMs
     // The answer to a ping is due once what was sent before it has left; what came after it does not count.
     if (core.connection.phase === 'probing' && core.drainedBytes < core.sentBeforePingBytes) {

@@ -72,7 +72,7 @@ export interface ChannelRecord extends Attachment {
   topAskedAtMs: number
   topHeardAtMs: number
   /** The instant as of which handlers have been given everything; elapsed time. */
-  syncedAtMs: number
+  completeAtMs: number
   /** The last reset's snapshot may contain messages up to this offset. */
   overlapTo: number
   /** The application has asked for a new start. */
@@ -176,7 +176,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     records: new Map(),
     counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
-    clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, bufferedBytes: 0 },
+    clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, waitingBytes: 0 },
     connection: IDLE,
     view: {
       status: 'idle',
@@ -231,7 +231,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       newest: null,
       topAskedAtMs: 0,
       topHeardAtMs: 0,
-      syncedAtMs: -Infinity,
+      completeAtMs: -Infinity,
       overlapTo: 0,
       isRefreshing: false,
       unrestAtMs: 0,
@@ -292,15 +292,15 @@ export function sends(core: Core): boolean {
 const FRESH_MARGIN_MS = 10_000
 
 /** For how long the channel is fresh yet. */
-export function freshForMs(core: Core, { syncedAtMs }: ChannelRecord, elapsedMs = core.clock.elapsedMs): number {
-  return syncedAtMs + core.heartbeatMs + FRESH_MARGIN_MS - elapsedMs
+export function freshForMs(core: Core, { completeAtMs }: ChannelRecord, elapsedMs = core.clock.elapsedMs): number {
+  return completeAtMs + core.heartbeatMs + FRESH_MARGIN_MS - elapsedMs
 }
 
 /** Notices that the top which is known was still the top when that was asked, and whether handlers have been given it. */
 export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): void {
   record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
   if (!hasReached(record.shown, record.newest)) return
-  record.syncedAtMs = record.topAskedAtMs
+  record.completeAtMs = record.topAskedAtMs
   sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
   touch(core, record)
 }

@@ -45,7 +45,7 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  let undrainedBytes = core.clock.bufferedBytes
+  let undrainedBytes = core.clock.waitingBytes
   for (const entry of core.publishes.unsettled) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.serverLimits.messageBytes) giveUp(core, [entry], 'frame-too-large')

@@ -72,7 +72,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   record.reached = frame.position
   // Until handlers have it, nothing of the new start is shown, and nothing is fresh.
   record.shown = null
-  record.syncedAtMs = -Infinity
+  record.completeAtMs = -Infinity
   record.gapAtMs = Infinity
   record.history = frame.position.epoch
   record.overlapTo = frame.overlapTo ?? 0
