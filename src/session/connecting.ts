@@ -220,10 +220,9 @@ function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode
 
 /** The deadline of the present phase, if it has come. */
 export function phaseDue(core: Core): void {
-  const { timer } = PHASES[core.connection.phase]
   if (phaseDueInMs(core) > 0) return
-  if (timer === 'backoff' || timer === 'silence') trigger(core, 'due')
-  else lose(core, causeOf(timer === 'pong' ? 'connection-lost' : 'timeout'))
+  if (PHASES[core.connection.phase].timer === 'due') trigger(core, 'due')
+  else lose(core, causeOf(sends(core) ? 'connection-lost' : 'timeout'))
 }
 
 /** How long until the deadline of the present phase; a wait goes on while the machine sleeps, an answer is not late for it. */
