@@ -257,7 +257,7 @@ export function probe(core: Core): void {
 export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
   // What was fresh before a sleep may not be.
   sweepAt(core, 0)
-  if (hint === 'hidden' || hint === 'frozen') return
+  if (hint === 'hidden') return
   if (core.connection.phase !== 'waiting') return probe(core)
   const dueAtMs = core.clock.elapsedMs + core.random() * HINT_JITTER_MS
   if (
