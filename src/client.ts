@@ -103,9 +103,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
-    changed(what) {
-      for (const name of what) events.emit(`:${name}`, undefined)
-    },
+    changed: (channel) => events.emit(`:${channel}`, undefined),
   })
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */

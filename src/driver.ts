@@ -36,8 +36,8 @@ export interface DriverPorts {
    */
   deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
   emit(effect: EffectOf<'emit'>): void
-  /** What looks different now: channels by name, and the connection as ''. */
-  changed(what: ReadonlySet<string>): void
+  /** What looks different now: a channel, or the connection as ''. */
+  changed(channel: string): void
 }
 
 export interface Driver {
@@ -166,7 +166,7 @@ export function createDriver(
     cancelFrame = undefined
     const changed = changes
     changes = new Set()
-    ports.changed(changed)
+    changed.forEach(ports.changed)
   }
 
   function deliver(): void {
