@@ -19,9 +19,9 @@ const LISTS = {
   core: `clock settings publishes effects connection records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest memberId isResumed`,
-  channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown channelName newest
+  channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown shownIn isFresh channelName newest
     readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
-    topHeardAtMs completeAtMs`,
+    topHeardAtMs completeAtMs isFresh shownIn`,
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
