@@ -16,12 +16,12 @@ import ts from 'typescript'
 
 /** What is found together on one object. */
 const LISTS = {
-  core: `clock settings publishes effects connection records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
+  core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest memberId isResumed`,
   channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown shownIn isFresh channelName newest
     readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
-    topHeardAtMs completeAtMs isFresh shownIn`,
+    topHeardAtMs completeAtMs`,
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',

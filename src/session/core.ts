@@ -6,11 +6,11 @@
 // - A part that meets a frame which cannot be answers a Violation; the session closes the socket for it.
 
 import { type Connection, IDLE } from '../connection/machine.ts'
-import { PHASES } from '../connection/phases.ts'
+import { type Phase, PHASES } from '../connection/phases.ts'
 import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
 import type { Delivery, Effect, Lane, Now } from '../effects.ts'
-import type { ErrorCode, RealtimeError } from '../errors.ts'
+import type { Cause, ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits, Position } from '../protocol/frames.ts'
@@ -107,7 +107,8 @@ export interface Counters {
   unknownFrames: number
 }
 
-export interface Core {
+/** Moves through the phases as a {@link Connection} does. */
+export interface Core extends Connection {
   readonly settings: Settings
   readonly random: () => number
   readonly createId: () => string
@@ -116,7 +117,8 @@ export interface Core {
   readonly counters: Counters
   effects: Effect[]
   clock: Now
-  connection: Connection
+  phase: Phase
+  cause: Cause | null
   view: ClientSnapshot
   /** Tries since the last stable session: one that is accepted and closed at once does not end an outage. */
   tries: number
@@ -181,7 +183,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
     clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, waitingBytes: 0 },
-    connection: IDLE,
+    ...IDLE,
     view: {
       status: 'idle',
       previous: 'idle',
@@ -291,7 +293,7 @@ export function touch(core: Core, record: ChannelRecord, phase = record.phase): 
 
 /** Whether frames beyond the greeting can be sent now. */
 export function sends(core: Core): boolean {
-  return PHASES[core.connection.phase].sends
+  return PHASES[core.phase].sends
 }
 
 /** How long, in milliseconds, an answer about a top may be used beyond the next heartbeat. */
@@ -321,7 +323,7 @@ export function learnTop(core: Core, record: ChannelRecord, top: Position, asked
 
 /** Whether the channel is wanted for reading. */
 export function isRead(core: Core, { readers, readUntilMs }: ChannelRecord): boolean {
-  return PHASES[core.connection.phase].accepts && (readers > 0 || readUntilMs > core.clock.awakeMs)
+  return PHASES[core.phase].accepts && (readers > 0 || readUntilMs > core.clock.awakeMs)
 }
 
 /** A channel has something to look after at that moment; awake time. */

@@ -24,7 +24,7 @@ export function publish(core: Core, request: Publish): void {
   const { bytes } = encodeFrame(pubFrame(request, Number.MAX_SAFE_INTEGER))
   const refusal =
     request.refusal ||
-    (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
+    (!PHASES[core.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
       : bytes > core.settings.maxFrameBytes && 'frame-too-large')
   const evicted = !refusal && offer(core.publishes, request, bytes, core.clock.awakeMs, core.settings.outbox)
