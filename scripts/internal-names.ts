@@ -21,12 +21,12 @@ const LISTS = {
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest memberId isResumed`,
   channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown shownIn isFresh channelName newest
     readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
-    topHeardAtMs completeAtMs`,
+    topHeardAtMs completeAtMs overlapOffset`,
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
   // An entry of the outbox is a publish, and that an input.
-  entry: 'socketId recordId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result',
+  entry: 'socketId recordId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint',
   outbox: 'unsettled unanswered unansweredBytes dueAtMs unsettledBytes lastSequence',
   delivery: 'lane detail',
   lane: 'queued parked isClosed skipTo',
@@ -42,7 +42,7 @@ const LISTS = {
 /** What is compared with each other, or found together as the keys of a table. */
 const TEXT_LISTS = {
   effect: 'changed deliver settle authorize socket.open socket.send socket.close',
-  input: 'authorized delivered wake socket.opened socket.received socket.ended',
+  input: 'authorized delivered wake hint unsubscribe socket.opened socket.received socket.ended',
   cell: 'stay waiting probing authorizing opening handshaking stopped',
   trigger: 'lost due heard nudge welcomed authorized',
   status: 'trying',

@@ -110,7 +110,7 @@ function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
   record.completeAtMs = -Infinity
-  record.overlapTo = 0
+  record.overlapOffset = 0
   record.isRefreshing = record.isFresh = false
 }
 

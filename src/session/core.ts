@@ -78,7 +78,7 @@ export interface ChannelRecord extends Attachment {
   /** That is recent enough, as far as the application has been told. */
   isFresh: boolean
   /** The last reset's snapshot may contain messages up to this offset. */
-  overlapTo: number
+  overlapOffset: number
   /** The application has asked for a new start. */
   isRefreshing: boolean
   /** Moves ahead with every reset that nobody asked for; awake time. */
@@ -240,7 +240,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       topHeardAtMs: 0,
       completeAtMs: -Infinity,
       isFresh: false,
-      overlapTo: 0,
+      overlapOffset: 0,
       isRefreshing: false,
       unrestAtMs: 0,
       ...unattached(),

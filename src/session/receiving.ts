@@ -80,7 +80,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   record.completeAtMs = -Infinity
   record.gapAtMs = Infinity
   record.history = frame.position.epoch
-  record.overlapTo = frame.overlapTo ?? 0
+  record.overlapOffset = frame.overlapTo ?? 0
   record.fetching = 0
   core.patience = 1
   core.counters.resets++
@@ -212,8 +212,8 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { history: epoch, overlapTo } = record
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapTo }
+  const { history: epoch, overlapOffset } = record
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapOffset }
   return queued(core, record, { event: 'message', detail })
 }
 
