@@ -19,7 +19,7 @@ import type {
   PongFrame,
   ResetFrame,
 } from '../protocol/frames.ts'
-import { arrivalOf, hasReached } from '../delivery/position.ts'
+import { distanceTo, hasReached } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
 import {
   type ChannelRecord,
@@ -103,10 +103,10 @@ export function event(core: Core, frame: EventFrame): void {
   if (record?.phase !== 'live') return
   const { early } = record
   const { maxHeld, maxHeldBytes } = core.settings.inbox
-  const arrival = arrivalOf(record.reached, frame.offset)
-  if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
+  const distance = distanceTo(record.reached, frame.offset)
+  if (distance < 1 || early.has(frame.offset)) core.counters.duplicates++
   else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
-  else if (arrival === 'gaps') {
+  else if (distance > 1) {
     early.set(frame.offset, message(core, record, frame, false))
     if (early.size > maxHeld) fillGap(core, record)
     else waitForGap(core, record)
@@ -129,7 +129,7 @@ export function page(core: Core, frame: PageFrame): Violation {
   if (frame.more && frame.events.length === 0) return 'protocol'
   core.frameLength = Math.ceil(core.frameLength / frame.events.length)
   for (const logged of frame.events) {
-    if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
+    if (distanceTo(record.reached, logged.offset) !== 1) return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
   if (frame.top) learnTop(core, record, frame.top, record.questionAtMs)
