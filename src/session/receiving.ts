@@ -106,13 +106,11 @@ export function event(core: Core, frame: EventFrame): void {
   const distance = distanceTo(record.reached, frame.offset)
   if (distance < 1 || early.has(frame.offset)) core.counters.duplicates++
   else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
-  else if (distance > 1) {
-    early.set(frame.offset, message(core, record, frame, false))
-    if (early.size > maxHeld) fillGap(core, record)
-    else waitForGap(core, record)
-  } else {
-    let next: Delivery | undefined = message(core, record, frame, false)
-    for (let { offset } = frame; next; next = early.get(++offset)) {
+  else {
+    let { offset } = frame
+    early.set(offset, message(core, record, frame, false))
+    if (distance > 1) return early.size > maxHeld ? fillGap(core, record) : waitForGap(core, record)
+    for (let next = early.get(offset); next; next = early.get(++offset)) {
       early.delete(offset)
       advance(core, record, next, offset)
     }
