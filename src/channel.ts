@@ -187,8 +187,7 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
     },
     deliver({ event, detail }, resume) {
       if (event === 'message') handlers.emit(`:${detail.name}`, detail)
-      const answers: unknown[] = []
-      handlers.emit(event, detail, answers)
+      const answers = handlers.emit(event, detail)
       if (event === 'message') return false
       const asking = detail.reason === 'asked' ? refreshing.splice(0) : []
       const finish = (settled: unknown[]) => {

@@ -108,7 +108,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
   function complain(detail: ErrorDetails): void {
-    if (!events.emit('error', detail)) reportError(detail.error)
+    if (!events.emit('error', detail).length) reportError(detail.error)
   }
 
   function feed(input: Input): void {

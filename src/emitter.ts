@@ -11,8 +11,8 @@ import { createNanoEvents } from 'nanoevents'
 export interface Emitter<Events> {
   /** Calls `listener` with each detail; returns the function that stops it. */
   on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown): () => void
-  /** Tells whether anybody listens, and gathers what the listeners answer: what fails is reported and answers nothing. */
-  emit<Name extends keyof Events>(event: Name, detail: Events[Name], answers?: unknown[]): boolean
+  /** Gathers what the listeners answer, one answer for each: what fails is reported and answers nothing. */
+  emit<Name extends keyof Events>(event: Name, detail: Events[Name]): unknown[]
 }
 
 export function createEmitter<Events>(reportError: (error: unknown) => void): Emitter<Events> {
@@ -38,9 +38,10 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
         stop()
       }
     },
-    emit(event, detail, answers = []) {
+    emit(event, detail) {
+      const answers: unknown[] = []
       emitter.emit(event, ...([detail, answers] as Parameters<Handlers[typeof event]>))
-      return Boolean(emitter.events[event]?.length)
+      return answers
     },
   }
 }
