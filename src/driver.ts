@@ -182,6 +182,7 @@ export function createDriver(
     }
     const goOn = () => {
       isDelivering = false
+      readClocks()
       deliver()
     }
     if (deliveries.length) environment.defer(goOn)

@@ -56,8 +56,8 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
   const { epoch, offset } = record.reached
   const { top, mode } = frame
-  core.patience = 1
   if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
+  if (mode === 'live') core.patience = 1
   learnTop(core, record, top, record.questionAtMs)
   goOn(core, record, mode)
 }

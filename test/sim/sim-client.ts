@@ -97,7 +97,17 @@ export class SimClient implements Watched {
     this.#orders.set(channel, order + 1)
     const published: Published = { id, channel, order, result: undefined }
     this.publishes.set(id, published)
-    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base: undefined, timeoutMs, priority: 1, refusal: false })
+    this.feed({
+      type: 'publish',
+      channel,
+      id,
+      name: 'm',
+      dataText,
+      base: undefined,
+      timeoutMs,
+      priority: 1,
+      refusal: false,
+    })
     return published
   }
 
