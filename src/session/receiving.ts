@@ -20,7 +20,7 @@ import type {
   Position,
   ResetFrame,
 } from '../protocol/frames.ts'
-import { arrivalOf, hasReached } from '../delivery/position.ts'
+import { distanceTo, hasReached } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
 import {
   type ChannelRecord,
@@ -81,10 +81,10 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   record.reached = frame.position
   // Until handlers have it, nothing is fresh.
   record.isFresh = false
-  record.syncedAtMs = -Infinity
+  record.completeAtMs = -Infinity
   record.gapAtMs = Infinity
   record.history = frame.position.epoch
-  record.overlapTo = frame.overlapTo ?? 0
+  record.overlapOffset = frame.overlapTo ?? 0
   record.fetching = 0
   core.patience = 1
   core.counters.resets++
@@ -107,16 +107,14 @@ export function event(core: Core, frame: EventFrame): void {
   if (record?.phase !== 'live') return
   const { early } = record
   const { maxHeld, maxHeldBytes } = core.settings.inbox
-  const arrival = arrivalOf(record.reached, frame.offset)
-  if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
+  const distance = distanceTo(record.reached, frame.offset)
+  if (distance < 1 || early.has(frame.offset)) core.counters.duplicates++
   else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
-  else if (arrival === 'gaps') {
-    early.set(frame.offset, message(core, record, frame, false))
-    if (early.size > maxHeld) fillGap(core, record)
-    else waitForGap(core, record)
-  } else {
-    let next: Delivery | undefined = message(core, record, frame, false)
-    for (let { offset } = frame; next; next = early.get(++offset)) {
+  else {
+    let { offset } = frame
+    early.set(offset, message(core, record, frame, false))
+    if (distance > 1) return early.size > maxHeld ? fillGap(core, record) : waitForGap(core, record)
+    for (let next = early.get(offset); next; next = early.get(++offset)) {
       early.delete(offset)
       advance(core, record, next, offset)
     }
@@ -133,7 +131,7 @@ export function page(core: Core, frame: PageFrame): Violation {
   if (frame.more && frame.events.length === 0) return 'protocol'
   core.frameLength = Math.ceil(core.frameLength / frame.events.length)
   for (const logged of frame.events) {
-    if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
+    if (distanceTo(record.reached, logged.offset) !== 1) return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
   if (frame.top) readTop(core, record, frame.top, record.questionAtMs)
@@ -224,8 +222,8 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { history: epoch, overlapTo } = record
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapTo }
+  const { history: epoch, overlapOffset } = record
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapOffset }
   return queued(core, record, { event: 'message', detail })
 }
 

@@ -137,7 +137,7 @@ function storm(run: SeededRun): void {
     else if (what === 'release') network.release()
     else if (what === 'refuse') network.isRefusing = !network.isRefusing
     else if (what === 'hint')
-      client.page.hint(swarm.pick(['online', 'offline', 'visible', 'hidden', 'frozen', 'resumed', 'restored']))
+      client.page.hint(swarm.pick(['online', 'offline', 'visible', 'hidden', 'resume', 'pageshow']))
     else if (what === 'disconnect') {
       client.feed({ type: 'disconnect' })
       clock.schedule(swarm.between(0, 5_000), () => client.connect())

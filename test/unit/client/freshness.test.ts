@@ -241,7 +241,7 @@ describe('sleep', () => {
     it.client.state.subscribe(() => seen.push(it.look().fresh))
     await it.stage.sleep(3_600_000, clock)
     expect(it.look().fresh).toBe(false)
-    it.stage.hint('resumed')
+    it.stage.hint('resume')
     expect(it.look().fresh).toBe(false)
     await it.stage.advance(5_000)
     expect(it.look().fresh).toBe(true)
