@@ -272,11 +272,7 @@ inline takePong(x, y, i, s) {
   fi;
   if
   :: BUG_UNLISTED && y == 0 -> assertHas(ghostPing[0], i)
-  :: else ->
-     if
-     :: kept.tag == 0 -> skip
-     :: else -> setClaim(0, kept.offset, kept.tag, ghostPing[0])
-     fi
+  :: else -> setClaim(0, kept.offset, kept.tag, ghostPing[0])
   fi;
   ghostPing[0] = ghostPing[1]; ghostPing[1] = 0;
   pings--;
@@ -313,21 +309,13 @@ end:
           fi;
           judgeClaims(i, s)
        :: down?page, a, b, c, d ->
+          waitsFor = 0;
+          at.offset = a; at.tag = b;
           if
-          :: waitsFor == page ->
-             waitsFor = 0;
-             at.offset = a; at.tag = b;
-             if
-             :: BUG_PAGE_IS_ALL -> setClaim(1, a, b, ghostOpen)
-             :: else -> setClaim(1, c, d, ghostOpen)
-             fi
-          :: else -> skip
+          :: BUG_PAGE_IS_ALL -> setClaim(1, a, b, ghostOpen)
+          :: else -> setClaim(1, c, d, ghostOpen)
           fi
-       :: down?reset, a, b, _, _ ->
-          if
-          :: waitsFor == page -> takeReset(a, b)
-          :: else -> skip
-          fi
+       :: down?reset, a, b, _, _ -> takeReset(a, b)
        :: down?event, a, b, _, _ ->
           if
           :: waitsFor == 0 && a == at.offset + 1 -> at.offset = a; at.tag = b

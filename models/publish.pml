@@ -411,9 +411,7 @@ end:
   do
   :: atomic { !connected && !allSettled -> dial(i); sendSub(i) }
 
-  :: atomic { wishes > 0 && mayPublish && attachment == request && nfull(up[current]) && !allSettled ->
-       wishes--;
-       sendSub(i) }
+  :: atomic { wishes > 0 && connected && nfull(up[current]) && !allSettled -> wishes--; sendSub(i) }
 
   /* in order: what was sent on another socket and has no outcome, then what was never sent */
   :: atomic { mayPublish && windowOpen && anyUnsent && nfull(up[current]) ->
