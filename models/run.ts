@@ -154,7 +154,8 @@ async function checkAll(bounds: Bounds): Promise<boolean> {
     console.log('models: spin and gcc are needed; on Debian: apt-get install spin gcc libc6-dev')
     return false
   }
-  console.log(`${new Date().toISOString().slice(0, 10)}, ${versions.join(', ')}`)
+  const command = bounds === BY_HAND ? 'npm run models -- --by-hand' : 'npm run models'
+  console.log(`${command}: ${new Date().toISOString().slice(0, 10)}, ${versions.join(', ')}`)
   const startedAtMs = performance.now()
   const waiting = [...bounds.holds, ...Object.keys(BUGS).flatMap(bugsOf)]
   const count = waiting.length
