@@ -50,8 +50,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame)) return
-  // What was known of the top belongs to the attachment before.
-  heardTop(core, record, frame.top)
+  readTop(core, record, frame.top)
   if (frame.mode === 'reset') return
   if (!record.reached) {
     record.reached = record.shown = frame.top
@@ -91,7 +90,8 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   closeLane(record)
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
-  readTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
+  readTop(core, record, frame.top)
+  confirmTop(core, record, frame.request ? record.questionAtMs : 0)
   goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -134,14 +134,16 @@ export function page(core: Core, frame: PageFrame): Violation {
     if (distanceTo(record.reached, logged.offset) !== 1) return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
-  if (frame.top) readTop(core, record, frame.top, record.questionAtMs)
+  if (frame.top) {
+    readTop(core, record, frame.top)
+    confirmTop(core, record, record.questionAtMs)
+  }
   goOn(core, record, frame.more ? 'catching-up' : 'live')
 }
 
-/** The top that came with a page or a reset may have been read before that of a pong which has overtaken it. */
-function readTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+/** A top that came with anything but a pong may have been read before that of a pong which has overtaken it. */
+function readTop(core: Core, record: ChannelRecord, top: Position): void {
   if (!hasReached(record.newest, top)) heardTop(core, record, top)
-  confirmTop(core, record, askedAtMs)
 }
 
 /** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
