@@ -140,7 +140,7 @@ export function createDriver(
 
   function open({ socketId, url }: EffectOf<'socket.open'>): void {
     socket = environment.openSocket?.(
-      { url, protocols: [SUBPROTOCOL] },
+      { url, protocol: SUBPROTOCOL },
       {
         opened: () => feed({ type: 'socket.opened', socketId }),
         received(data) {

@@ -192,9 +192,8 @@ function sweep(core: Core): void {
   for (const record of core.records.values()) {
     attach(core, record)
     if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
-    const { gapAtMs } = record
-    if (gapAtMs <= core.clock.awakeMs) checkGap(core, record)
-    else sweepAt(core, gapAtMs)
+    if (record.gapAtMs <= core.clock.awakeMs) checkGap(core, record)
+    else sweepAt(core, record.gapAtMs)
     const staleInMs = freshForMs(core, record)
     if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
     else if (record.isFresh) {

@@ -62,18 +62,17 @@ function frame(run: () => void): () => void {
   return cancel
 }
 
-function openSocket({ url, protocols }: SocketRequest, { opened, received, ended }: SocketHandlers): SocketHandle {
+function openSocket({ url, protocol }: SocketRequest, { opened, received, ended }: SocketHandlers): SocketHandle {
   let socket: WebSocket | undefined
   // Clears the handlers too: who has closed a socket hears no more of it.
   const release = () => {
     if (socket) socket.onopen = socket.onmessage = socket.onclose = null
   }
   try {
-    const dialled = (socket = new WebSocket(url, [...protocols]))
-    dialled.binaryType = 'arraybuffer'
-    dialled.onopen = () => opened(dialled.protocol)
-    dialled.onmessage = ({ data }) => received(data as string | ArrayBuffer)
-    dialled.onclose = ({ code, reason }) => {
+    socket = new WebSocket(url, protocol)
+    socket.onopen = opened
+    socket.onmessage = ({ data }) => received(data)
+    socket.onclose = ({ code, reason }) => {
       release()
       ended(code, reason)
     }

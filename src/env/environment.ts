@@ -14,13 +14,14 @@ export type Hint = 'online' | 'offline' | 'visible' | 'hidden' | 'resume' | 'pag
 
 export interface SocketRequest {
   readonly url: string
-  readonly protocols: readonly string[]
+  readonly protocol: string
 }
 
 export interface SocketHandlers {
   /** The socket can send. At most once, before anything is received. */
-  opened(protocol: string): void
-  received(data: string | ArrayBuffer): void
+  opened(): void
+  /** Text, or whatever the platform makes of other messages: nobody reads those. */
+  received(data: unknown): void
   /** The socket is gone, or never came to be. Exactly once, and last; never before `openSocket` has returned. */
   ended(closeCode: number, reason: string): void
 }

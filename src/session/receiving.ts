@@ -106,14 +106,13 @@ export function event(core: Core, frame: EventFrame): void {
   // While a page is awaited: what is pushed comes again, in the page or after it.
   if (record?.phase !== 'live') return
   const { early } = record
-  const { maxHeld, maxHeldBytes } = core.settings.inbox
   const distance = distanceTo(record.reached, frame.offset)
   if (distance < 1 || early.has(frame.offset)) core.counters.duplicates++
-  else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
+  else if (record.lane.queued > core.settings.inbox.maxHeldBytes) goOn(core, record, 'catching-up')
   else {
     let { offset } = frame
     early.set(offset, message(core, record, frame, false))
-    if (distance > 1) return early.size > maxHeld ? fillGap(core, record) : waitForGap(core, record)
+    if (distance > 1) return early.size > core.settings.inbox.maxHeld ? fillGap(core, record) : waitForGap(core, record)
     for (let next = early.get(offset); next; next = early.get(++offset)) {
       early.delete(offset)
       advance(core, record, next, offset)

@@ -119,7 +119,7 @@ export class Link {
       const { accept } = this.#network
       if (isRefused || this.#network.isRefusing || !accept) return this.#endClient(ABNORMAL, '')
       this.#server = accept(this.#peer())
-      this.#tell(() => this.#handlers.opened('steadywire.v1'))
+      this.#tell(() => this.#handlers.opened())
     })
     return {
       send: (text) => this.up.send(() => this.#server?.received(text)),

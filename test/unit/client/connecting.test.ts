@@ -91,7 +91,7 @@ describe('connect', () => {
   test('names the subprotocol and the address it was given', async () => {
     const stage = new Stage()
     await stage.connected({ url: new URL('wss://app.example/realtime?room=1') })
-    expect(stage.lastDial).toMatchObject({ url: 'wss://app.example/realtime?room=1', protocols: ['steadywire.v1'] })
+    expect(stage.lastDial).toMatchObject({ url: 'wss://app.example/realtime?room=1', protocol: 'steadywire.v1' })
   })
 
   test('twice dials once', async () => {
