@@ -195,14 +195,13 @@ export function createDriver(
     const { lane } = delivery
     if (lane.parked) return !lane.parked.push(delivery)
     if (lane.isClosed || (delivery.event === 'message' && delivery.detail.offset <= lane.skipTo)) return true
-    const parked: Delivery[] = []
     const waits = ports.deliver(delivery, (skipTo) => {
+      deliveries.unshift(...(lane.parked ?? []))
       lane.skipTo = skipTo
       lane.parked = undefined
-      deliveries.unshift(...parked)
       feed({ type: 'delivered', deliveries: [delivery] })
     })
-    if (waits) lane.parked = parked
+    if (waits) lane.parked = []
     return !waits
   }
 

@@ -27,7 +27,8 @@ export function utf8Bytes(text: string): number {
 export function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true
   if (depth === 0) return false
-  for (const inner of Object.values(value)) if (typeof inner === 'object' && !isShallow(inner, depth - 1)) return false
+  for (const inner of Array.isArray(value) ? (value as unknown[]) : Object.values(value))
+    if (typeof inner === 'object' && !isShallow(inner, depth - 1)) return false
   return true
 }
 

@@ -11,9 +11,14 @@ import type { Grant, Position } from './frames.ts'
 
 export type Guard<T> = (value: unknown) => value is T
 type Shape<T> = { readonly [Field in keyof T]-?: Guard<T[Field]> }
-/** One row per frame, one check per field: the compiler refuses a missing row and a check of another type. */
+/**
+ * One row per frame, one check per field: the compiler refuses a missing row and a check of another type. A row may be a guard
+ * of its own, where a frame comes so often that a walk over a table costs too much.
+ */
 export type Shapes<Frame extends { type: string }> = {
-  readonly [T in Frame['type']]: Shape<Omit<Extract<Frame, { type: T }>, 'type'>>
+  readonly [T in Frame['type']]:
+    | Shape<Omit<Extract<Frame, { type: T }>, 'type'>>
+    | Guard<Omit<Extract<Frame, { type: T }>, 'type'>>
 }
 
 export const isText = (value: unknown): value is string => typeof value === 'string'
@@ -24,7 +29,7 @@ export const isCount = (value: unknown): value is number => Number.isSafeInteger
 export const isAmount = (value: unknown): value is number => Number.isFinite(value) && (value as number) >= 0
 /** Any JSON value, but present: a missing `data` is a broken frame. */
 export const isPresent = (value: unknown): value is unknown => value !== undefined
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 // With `exactOptionalPropertyTypes` an optional field's type has no `undefined`, yet a field that is absent reads as one.
@@ -50,9 +55,9 @@ export type FrameReader<Frame> = (value: unknown) => Frame | 'unknown' | 'malfor
 
 export function createReader<Frame extends { type: string }>(shapes: Shapes<Frame>): FrameReader<Frame> {
   const guards = new Map(
-    Object.entries<Shape<unknown>>(shapes as Record<string, Shape<unknown>>).map(([type, shape]) => [
+    Object.entries<Shape<unknown> | Guard<unknown>>(shapes as Record<string, Shape<unknown>>).map(([type, shape]) => [
       type,
-      record(shape),
+      typeof shape === 'function' ? shape : record(shape),
     ]),
   )
   return (value) => {

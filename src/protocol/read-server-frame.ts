@@ -1,6 +1,6 @@
 // What a client accepts from a server: one row per frame, one check per field.
 
-import type { AttachedFrame, Limits, LogEvent, Sender, ServerFrame, Top, WelcomeFrame } from './frames.ts'
+import type { AttachedFrame, EventFrame, Limits, LogEvent, Sender, ServerFrame, Top, WelcomeFrame } from './frames.ts'
 import { isShallow } from './content.ts'
 import {
   createReader,
@@ -9,6 +9,7 @@ import {
   isCount,
   isFlag,
   isGrants,
+  isObject,
   isText,
   listOf,
   oneOf,
@@ -20,6 +21,9 @@ import {
 /** Data deeper than the limit was never accepted by a sound server; a handler that walks it could exhaust the stack. */
 const isData = (value: unknown): value is unknown => value !== undefined && isShallow(value)
 
+const isSender = (value: unknown): value is Sender | undefined =>
+  value === undefined || (isObject(value) && isText(value['user']) && isText(value['member']))
+
 type Done = NonNullable<AttachedFrame['producer']>['done'][number]
 const isDone = (value: unknown): value is Done =>
   Array.isArray(value) && isCount(value[0]) && isText(value[1]) && isCount(value[2])
@@ -28,15 +32,16 @@ const isDone = (value: unknown): value is Done =>
 export function createServerFrameReader(): FrameReader<ServerFrame> {
   const isPosition = record(positionShape())
   const isOptionalText = optional(isText)
-  const eventShape = {
-    offset: isCount,
-    tag: isOptionalText,
-    id: isText,
-    name: isText,
-    data: isData,
-    sender: optional(record<Sender>({ user: isText, member: isText })),
-    storedAtMs: isAmount,
-  }
+  // Written out: most of what a client reads are events.
+  const isLogEvent = (value: unknown): value is LogEvent =>
+    isObject(value) &&
+    isCount(value['offset']) &&
+    isOptionalText(value['tag']) &&
+    isText(value['id']) &&
+    isText(value['name']) &&
+    isData(value['data']) &&
+    isSender(value['sender']) &&
+    isAmount(value['storedAtMs'])
   return createReader<ServerFrame>({
     welcome: {
       version: isCount,
@@ -79,13 +84,13 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     },
     ack: { channel: isText, sequence: isCount, offset: isCount, tag: isOptionalText },
     nack: { channel: isText, sequence: isCount, code: isText, message: isOptionalText },
-    event: { channel: isText, ...eventShape },
+    event: (value): value is EventFrame => isLogEvent(value) && isText((value as EventFrame).channel),
     page: {
       channel: isText,
       request: isCount,
       from: isCount,
       previousTag: isOptionalText,
-      events: listOf(record<LogEvent>(eventShape)),
+      events: listOf(isLogEvent),
       more: isFlag,
       top: optional(isPosition),
     },
