@@ -54,12 +54,11 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
     record.shownIn = record.lane
   }
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
-  const { epoch, offset } = record.reached
-  const { top, mode } = frame
-  if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
-  if (mode === 'live') core.patience = 1
-  learnTop(core, record, top, record.questionAtMs)
-  goOn(core, record, mode)
+  if (!hasReached(frame.top, record.reached) || (frame.mode === 'live' && !hasReached(record.reached, frame.top)))
+    return 'protocol'
+  if (frame.mode === 'live') core.patience = 1
+  learnTop(core, record, frame.top, record.questionAtMs)
+  goOn(core, record, frame.mode)
 }
 
 /** A complete new start: everything known of the channel is replaced by what the frame says. */
@@ -67,7 +66,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   const record = reading(core, frame)
   // One that answers an older question belongs to what was before it.
   if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
-  if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return 'protocol'
+  if (!hasReached(frame.top, frame.position)) return 'protocol'
   // The answer to a `sub` is no more than what was asked for.
   if (frame.request !== record.asking) {
     record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
