@@ -189,16 +189,15 @@ function reading(core: Core, frame: { readonly channel: string }): ChannelRecord
 
 function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'): void {
   touch(core, record, phase)
-  const { reached: position, lane } = record
-  if (phase === 'live' || record.fetching || !position) return
+  if (phase === 'live' || record.fetching || !record.reached) return
   dropEarly(record)
   // Too much waits for the handlers: asked again when they have taken half of it.
-  if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
+  if (record.lane.queued > core.settings.inbox.maxHeldBytes / 2) return
   record.fetching = ++core.lastRequest
   record.fetchedAtMs = core.clock.awakeMs
   record.questionAtMs = core.clock.elapsedMs
   const count = Math.ceil(core.serverLimits.pageCount / core.patience)
-  send(core, { type: 'fetch', channel: record.channelName, request: record.fetching, position, count })
+  send(core, { type: 'fetch', channel: record.channelName, request: record.fetching, position: record.reached, count })
 }
 
 function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
@@ -208,8 +207,7 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { history: epoch, overlapOffset } = record
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapOffset }
+  const detail = { id, name, data, offset, epoch: record.history, sender, storedAtMs, replayed, overlap: offset <= record.overlapOffset }
   return queued(core, record, { event: 'message', detail })
 }
 
