@@ -81,15 +81,12 @@ export function attach(core: Core, record: ChannelRecord): void {
     const want: Grant[] = []
     if (reads) want.push('read')
     if (writes) want.push('write')
-    const { granted, recordId, isRefreshing } = record
-    // What was granted before holds until the answer: publishes go on meanwhile.
+    const { isRefreshing } = record
     dropEarly(record)
     Object.assign(record, unattached(), {
       asking: ++core.lastRequest,
       wanted: want,
       asksReset: isRefreshing,
-      granted,
-      recordId,
       askedAtMs: core.clock.awakeMs,
       questionAtMs: core.clock.elapsedMs,
     })

@@ -315,10 +315,9 @@ export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): vo
 }
 
 /** Notices what the server has said of a channel's top. */
-export function learnTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+export function heardTop(core: Core, record: ChannelRecord, top: Position): void {
   record.newest = top
   record.topHeardAtMs = core.clock.elapsedMs
-  confirmTop(core, record, askedAtMs)
 }
 
 /** Whether the channel is wanted for reading. */

@@ -61,8 +61,10 @@ export function pump(core: Core): void {
   }
 }
 
+/** Between a `sub` and its answer nothing is published: under which record the server would store it, nobody could say. */
 export function canWrite(core: Core, channel: string): boolean {
-  return channelRecord(core, channel).granted.includes('write')
+  const { granted, askedAtMs } = channelRecord(core, channel)
+  return granted.includes('write') && askedAtMs === Infinity
 }
 
 export function acked(core: Core, frame: AckFrame): Violation {

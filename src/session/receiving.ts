@@ -17,6 +17,7 @@ import type {
   LogEvent,
   PageFrame,
   PongFrame,
+  Position,
   ResetFrame,
 } from '../protocol/frames.ts'
 import { distanceTo, hasReached } from '../delivery/position.ts'
@@ -26,8 +27,8 @@ import {
   closeLane,
   confirmTop,
   dropEarly,
+  heardTop,
   type Core,
-  learnTop,
   send,
   sweepAt,
   touch,
@@ -48,7 +49,9 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   record.history = frame.top.epoch
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
-  if (!reading(core, frame) || frame.mode === 'reset') return
+  if (!reading(core, frame)) return
+  readTop(core, record, frame.top)
+  if (frame.mode === 'reset') return
   if (!record.reached) {
     record.reached = record.shown = frame.top
     record.shownIn = record.lane
@@ -57,7 +60,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (!hasReached(frame.top, record.reached) || (frame.mode === 'live' && !hasReached(record.reached, frame.top)))
     return 'protocol'
   if (frame.mode === 'live') core.patience = 1
-  learnTop(core, record, frame.top, record.questionAtMs)
+  confirmTop(core, record, record.questionAtMs)
   goOn(core, record, frame.mode)
 }
 
@@ -86,7 +89,8 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   closeLane(record)
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
-  learnTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
+  readTop(core, record, frame.top)
+  confirmTop(core, record, frame.request ? record.questionAtMs : 0)
   goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -128,8 +132,16 @@ export function page(core: Core, frame: PageFrame): Violation {
     if (distanceTo(record.reached, logged.offset) !== 1) return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
-  if (frame.top) learnTop(core, record, frame.top, record.questionAtMs)
+  if (frame.top) {
+    readTop(core, record, frame.top)
+    confirmTop(core, record, record.questionAtMs)
+  }
   goOn(core, record, frame.more ? 'catching-up' : 'live')
+}
+
+/** A top that came with anything but a pong may have been read before that of a pong which has overtaken it. */
+function readTop(core: Core, record: ChannelRecord, top: Position): void {
+  if (!hasReached(record.newest, top)) heardTop(core, record, top)
 }
 
 /** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
@@ -139,9 +151,11 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
   for (const record of core.records.values()) {
     if (!reading(core, { channel: record.channelName }) || !record.reached) continue
     const top = listed.get(record.channelName)
-    if (top) learnTop(core, record, top, askedAtMs)
     // One whose top was told since then may have been too new to be listed.
-    else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
+    if (top || record.topHeardAtMs < askedAtMs) {
+      if (top) heardTop(core, record, top)
+      confirmTop(core, record, askedAtMs)
+    }
     if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
   }
 }
@@ -207,7 +221,17 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const detail = { id, name, data, offset, epoch: record.history, sender, storedAtMs, replayed, overlap: offset <= record.overlapOffset }
+  const detail = {
+    id,
+    name,
+    data,
+    offset,
+    epoch: record.history,
+    sender,
+    storedAtMs,
+    replayed,
+    overlap: offset <= record.overlapOffset,
+  }
   return queued(core, record, { event: 'message', detail })
 }
 
