@@ -81,12 +81,11 @@ export function attach(core: Core, record: ChannelRecord): void {
     const want: Grant[] = []
     if (reads) want.push('read')
     if (writes) want.push('write')
-    const { isRefreshing } = record
     dropEarly(record)
     Object.assign(record, unattached(), {
       asking: ++core.lastRequest,
       wanted: want,
-      asksReset: isRefreshing,
+      asksReset: record.isRefreshing,
       askedAtMs: core.clock.awakeMs,
       questionAtMs: core.clock.elapsedMs,
     })
@@ -96,7 +95,7 @@ export function attach(core: Core, record: ChannelRecord): void {
       request: record.asking,
       want,
       position: (reads && record.reached) || undefined,
-      reset: isRefreshing || undefined,
+      reset: record.asksReset || undefined,
       settledBelow: settledBelow(core.publishes, record.channelName),
     })
   }

@@ -99,17 +99,16 @@ export function refuseUnsent(core: Core, channel: string, code: ErrorCode): void
 
 /** The server's record tells what it has stored, and by its incarnation whether it can know of the rest. */
 export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFrame): void {
-  const { incarnation = '', done = [] } = frame.producer ?? {}
   const lostCode = record.history === frame.top.epoch ? 'record-lost' : 'epoch-changed'
   record.history = frame.top.epoch
-  record.recordId = incarnation
-  const stored = new Map(done.map((one) => [one[0], one]))
+  record.recordId = frame.producer?.incarnation ?? ''
+  const stored = new Map(frame.producer?.done.map((one) => [one[0], one]))
   for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.channelName)) {
     const [, id, offset = 0] = stored.get(entry.sequence) ?? []
     if (id === entry.id) {
       release(core.publishes, entry)
       settle(core, entry, { id: entry.id, epoch: record.history, offset })
-    } else if (entry.recordId !== incarnation) loseTrack(core, entry, lostCode)
+    } else if (entry.recordId !== record.recordId) loseTrack(core, entry, lostCode)
   }
 }
 

@@ -57,12 +57,11 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
     record.shownIn = record.lane
   }
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
-  const { epoch, offset } = record.reached
-  const { top, mode } = frame
-  if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
-  if (mode === 'live') core.patience = 1
+  if (!hasReached(frame.top, record.reached) || (frame.mode === 'live' && !hasReached(record.reached, frame.top)))
+    return 'protocol'
+  if (frame.mode === 'live') core.patience = 1
   confirmTop(core, record, record.questionAtMs)
-  goOn(core, record, mode)
+  goOn(core, record, frame.mode)
 }
 
 /** A complete new start: everything known of the channel is replaced by what the frame says. */
@@ -70,7 +69,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   const record = reading(core, frame)
   // One that answers an older question belongs to what was before it.
   if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
-  if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return 'protocol'
+  if (!hasReached(frame.top, frame.position)) return 'protocol'
   // The answer to a `sub` is no more than what was asked for.
   if (frame.request !== record.asking) {
     record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
@@ -204,16 +203,15 @@ function reading(core: Core, frame: { readonly channel: string }): ChannelRecord
 
 function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'): void {
   touch(core, record, phase)
-  const { reached: position, lane } = record
-  if (phase === 'live' || record.fetching || !position) return
+  if (phase === 'live' || record.fetching || !record.reached) return
   dropEarly(record)
   // Too much waits for the handlers: asked again when they have taken half of it.
-  if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
+  if (record.lane.queued > core.settings.inbox.maxHeldBytes / 2) return
   record.fetching = ++core.lastRequest
   record.fetchedAtMs = core.clock.awakeMs
   record.questionAtMs = core.clock.elapsedMs
   const count = Math.ceil(core.serverLimits.pageCount / core.patience)
-  send(core, { type: 'fetch', channel: record.channelName, request: record.fetching, position, count })
+  send(core, { type: 'fetch', channel: record.channelName, request: record.fetching, position: record.reached, count })
 }
 
 function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
@@ -223,8 +221,17 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { history: epoch, overlapOffset } = record
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapOffset }
+  const detail = {
+    id,
+    name,
+    data,
+    offset,
+    epoch: record.history,
+    sender,
+    storedAtMs,
+    replayed,
+    overlap: offset <= record.overlapOffset,
+  }
   return queued(core, record, { event: 'message', detail })
 }
 

@@ -52,10 +52,7 @@ describe('a socket', () => {
       const { said } = dial(url)
       await until(() => said.length >= 2)
       await quiet()
-      expect(said).toEqual([
-        ['opened'],
-        ['ended', code, 'why; retry=5'],
-      ])
+      expect(said).toEqual([['opened'], ['ended', code, 'why; retry=5']])
     },
   )
 
@@ -63,10 +60,7 @@ describe('a socket', () => {
     const { said } = dial(await listen((socket) => socket.terminate()))
     await until(() => said.length >= 2)
     await quiet()
-    expect(said).toEqual([
-      ['opened'],
-      ['ended', 1006, ''],
-    ])
+    expect(said).toEqual([['opened'], ['ended', 1006, '']])
   })
 
   test('that is refused ends once, with 1006, and never opens', async () => {

@@ -65,11 +65,7 @@ describe('a socket', () => {
     expect(said).toEqual([])
     await until(() => said.length >= 3)
     await quiet()
-    expect(said).toEqual([
-      ['opened'],
-      ['received', 'hello'],
-      ['ended', 4429, 'busy'],
-    ])
+    expect(said).toEqual([['opened'], ['received', 'hello'], ['ended', 4429, 'busy']])
   })
 
   test('sends what it is given once it is open', async () => {
