@@ -45,7 +45,7 @@ function liveClient(handle: (data: unknown) => void): (text: string) => void {
     socket?.received(text)
     run()
   }
-  socket?.opened('steadywire.v1')
+  socket?.opened()
   const limits = {
     window: 64,
     windowBytes: 262_144,

@@ -4,6 +4,7 @@
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
 import type { Delivery, Input, Message, Receipt, Reset } from './effects.ts'
+import type { Resume } from './driver.ts'
 import { createEmitter } from './emitter.ts'
 import { RealtimeError } from './errors.ts'
 import type { Position } from './protocol/frames.ts'
@@ -129,12 +130,12 @@ export interface ChannelPort {
 export interface ChannelHandle {
   readonly channel: Channel
   /** Tells whether the channel must wait until `resume` is called. */
-  deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
+  deliver(delivery: Delivery, resume: Resume): boolean
 }
 
 export function createChannel(name: string, port: ChannelPort): ChannelHandle {
-  // Those of one message name are under that, with a colon in front.
-  const handlers = createEmitter<{ message: Message; reset: Reset; [named: `:${string}`]: Message }>(port.reportError)
+  const named = createEmitter<Record<string, Message>>(port.reportError)
+  const handlers = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
 
   /** What waits for the next new start. */
   const refreshing: (() => void)[] = []
@@ -176,8 +177,7 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   return {
     channel: {
       name,
-      on: (messageName, handler) =>
-        reading(handlers.on(`:${messageName}`, (message) => handler(message.data, message))),
+      on: (messageName, handler) => reading(named.on(messageName, (message) => handler(message.data, message))),
       onAny: (handler) => reading(handlers.on('message', handler)),
       onReset: (handler) => reading(handlers.on('reset', handler)),
       publish: (...publish) => port.publish(name, ...publish),
@@ -185,10 +185,15 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       retain: () => reading(),
       state: port.state,
     },
-    deliver({ event, detail }, resume) {
-      if (event === 'message') handlers.emit(`:${detail.name}`, detail)
-      const answers = handlers.emit(event, detail)
-      if (event === 'message') return false
+    deliver(delivery, resume) {
+      const { event, detail } = delivery
+      if (event === 'message') {
+        named.emit(detail.name, detail)
+        handlers.emit(event, detail)
+        return false
+      }
+      const answers: unknown[] = []
+      handlers.emit(event, detail, answers)
       const asking = detail.reason === 'asked' ? refreshing.splice(0) : []
       const finish = (settled: unknown[]) => {
         for (const resolve of asking) resolve()
@@ -200,7 +205,7 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
         return position?.epoch === detail.position.epoch ? position.offset : 0
       }
       const waits = answers.some(Boolean)
-      if (waits) void Promise.all(answers).then((settled) => resume(finish(settled)))
+      if (waits) void Promise.all(answers).then((settled) => resume(delivery, finish(settled)))
       else finish(answers)
       return waits
     },

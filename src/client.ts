@@ -84,8 +84,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const environment = options.environment ?? createBrowserEnvironment()
   const { random, createId, reportError } = environment
   const session = createSession(settings, random, createId)
-  // What looks different is told under the channel's name, with a colon in front; the connection's own has no name.
-  const events = createEmitter<ClientEvents & { [changed: `:${string}`]: void }>(reportError)
+  const events = createEmitter<ClientEvents>(reportError)
+  // By channel; the connection's own under a name that no channel has.
+  const changes = createEmitter<Record<string, void>>(reportError)
   const handles = new Map<string, ChannelHandle>()
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
@@ -103,12 +104,12 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
-    changed: (channel) => events.emit(`:${channel}`, undefined),
+    changed: (channel = '') => changes.emit(channel, undefined),
   })
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
   function complain(detail: ErrorDetails): void {
-    if (!events.emit('error', detail).length) reportError(detail.error)
+    if (!events.emit('error', detail)) reportError(detail.error)
   }
 
   function feed(input: Input): void {
@@ -157,7 +158,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   }
 
   function readable<T>(name: string, getSnapshot: () => T): Readable<T> {
-    return { getSnapshot, subscribe: (listener) => events.on(`:${name}`, listener) }
+    return { getSnapshot, subscribe: (listener) => changes.on(name, listener) }
   }
 
   function channel(name: string): Channel {

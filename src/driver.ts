@@ -25,6 +25,9 @@ const MAX_TIMER_MS = 2_147_483_647
 
 type EffectOf<Type extends Effect['type']> = Extract<Effect, { type: Type }>
 
+/** What waits behind this delivery goes on, but for messages up to that offset. */
+export type Resume = (delivery: Delivery, skipTo: number) => void
+
 /** The client around the driver. None of these may throw. */
 export interface DriverPorts {
   /** Asks for the address; answered by an input with the same number. */
@@ -34,7 +37,7 @@ export interface DriverPorts {
    * What listeners hear of: called outside of steps, in order. Answers true where its channel must wait until `resume` is called,
    * with the offset up to which the application has everything by itself; 0 if it has nothing.
    */
-  deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
+  deliver(delivery: Delivery, resume: Resume): boolean
   emit(effect: EffectOf<'emit'>): void
   /** What looks different now: a channel, or the connection as ''. */
   changed(channel: string): void
@@ -195,14 +198,17 @@ export function createDriver(
     const { lane } = delivery
     if (lane.parked) return !lane.parked.push(delivery)
     if (lane.isClosed || (delivery.event === 'message' && delivery.detail.offset <= lane.skipTo)) return true
-    const waits = ports.deliver(delivery, (skipTo) => {
-      deliveries.unshift(...(lane.parked ?? []))
-      lane.skipTo = skipTo
-      lane.parked = undefined
-      feed({ type: 'delivered', deliveries: [delivery] })
-    })
+    const waits = ports.deliver(delivery, resume)
     if (waits) lane.parked = []
     return !waits
+  }
+
+  function resume(delivery: Delivery, skipTo: number): void {
+    const { lane } = delivery
+    deliveries.unshift(...(lane.parked ?? []))
+    lane.skipTo = skipTo
+    lane.parked = undefined
+    feed({ type: 'delivered', deliveries: [delivery] })
   }
 
   function arm(): void {

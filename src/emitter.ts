@@ -1,8 +1,8 @@
 // Listeners: nanoevents, plus isolation of those that throw.
 //
 // Rules of this file:
-// - Names fixed in this library reach nanoevents as they are. Message and channel names, which the application and the server
-//   choose, have a colon in front: `emit('constructor')` would throw there, and `:constructor` is no name that objects have.
+// - Names may be anything, also what the application and the server choose: the object that nanoevents keeps listeners in has
+//   no prototype here, so that `constructor` is a name like any other.
 // - A listener that throws is reported and stops nobody else; one that was removed during an emit is not called in it.
 // - Every registration is one of its own: the same function may be registered twice and removed once.
 
@@ -11,17 +11,21 @@ import { createNanoEvents } from 'nanoevents'
 export interface Emitter<Events> {
   /** Calls `listener` with each detail; returns the function that stops it. */
   on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown): () => void
-  /** Gathers what the listeners answer, one answer for each: what fails is reported and answers nothing. */
-  emit<Name extends keyof Events>(event: Name, detail: Events[Name]): unknown[]
+  /**
+   * Tells how many have listened; 0 or nothing if nobody has. Gathers what they answer where that is asked for, one answer for
+   * each: what fails is reported and answers nothing.
+   */
+  emit<Name extends keyof Events>(event: Name, detail: Events[Name], answers?: unknown[]): number | undefined
 }
 
 export function createEmitter<Events>(reportError: (error: unknown) => void): Emitter<Events> {
-  type Handlers = { [Name in keyof Events]: (detail: Events[Name], answers: unknown[]) => void }
+  type Handlers = { [Name in keyof Events]: (detail: Events[Name], answers?: unknown[]) => void }
   const emitter = createNanoEvents<Handlers>()
+  emitter.events = Object.create(null) as typeof emitter.events
   return {
     on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown) {
       let isActive = true
-      const guarded = (detail: Events[Name], answers: unknown[]) => {
+      const guarded = (detail: Events[Name], answers?: unknown[]) => {
         let answer: unknown
         try {
           answer = isActive && listener(detail)
@@ -30,7 +34,7 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
         } catch (error) {
           reportError(error)
         }
-        answers.push(answer)
+        answers?.push(answer)
       }
       const stop = emitter.on(event, guarded as Handlers[Name])
       return () => {
@@ -38,11 +42,11 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
         stop()
       }
     },
-    emit(event, detail) {
-      const answers: unknown[] = []
+    emit(event, detail, answers) {
+      const listeners = emitter.events[event]
       // What nanoevents' own `emit` does, without a list of arguments: messages come by the thousand.
-      for (const listener of emitter.events[event] ?? []) listener(detail, answers)
-      return answers
+      listeners?.forEach((listener) => listener(detail, answers))
+      return listeners?.length
     },
   }
 }
