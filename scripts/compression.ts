@@ -12,6 +12,7 @@ export const COMPRESSION: NonNullable<Options['terserOptions']> = {
   ecma: 2020,
   module: true,
   compress: {
+    unsafe_methods: true,
     passes: 3,
     inline: 1,
     sequences: false,

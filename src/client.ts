@@ -164,7 +164,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   function channel(name: string): Channel {
     let handle = handles.get(name)
     if (!handle) {
-      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes' })
+      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'Bad channel name' })
       handle = createChannel(name, {
         reportError,
         state: readable(name, () => session.getChannelSnapshot(name, driver.elapsedMs())),

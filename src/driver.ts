@@ -18,8 +18,6 @@ import type { Session } from './session.ts'
 
 /** A clock that jumps this much beyond the armed deadline, in milliseconds, tells of sleep. */
 const GAP_MS = 5_000
-/** A timer this late, in milliseconds, is late. */
-const LATE_MS = 100
 /** The longest delay a platform timer can be trusted with. */
 const MAX_TIMER_MS = 2_147_483_647
 
@@ -217,11 +215,8 @@ export function createDriver(
     if (isClosed || monotonicMs + dueInMs >= armedAtMs) return
     cancelTimer?.()
     armedAtMs = monotonicMs + dueInMs
-    cancelTimer = environment.startTimer(Math.min(dueInMs, MAX_TIMER_MS), () => {
-      // A late timer tells of a page that was busy: what has arrived meanwhile is heard first.
-      if (environment.monotonicNow() - armedAtMs > LATE_MS) environment.defer(wake)
-      else wake()
-    })
+    // A timer may be late because the page was busy: what has arrived meanwhile is heard first.
+    cancelTimer = environment.startTimer(Math.min(dueInMs, MAX_TIMER_MS), () => environment.defer(wake))
   }
 
   function wake(): void {

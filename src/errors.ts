@@ -15,34 +15,34 @@ export type Outcome = 'rejected' | 'unknown'
 /** Whether the same call can succeed: `now`, `later` (after a wait, or once something has changed), or `never`. */
 export type Retry = 'now' | 'later' | 'never'
 
-type ErrorText = readonly [remedy: string, retry: Retry]
+type ErrorText = readonly [remedy: string, retry?: Retry]
 
-// One row per code: what to do, and whether trying again can help. What happened is the code itself, read as words: every
+// One row per code: what to do, and whether trying again can help, where that is not `later`. What happened is the code itself, read as words: every
 // page carries this table, so nothing is in it twice.
 const ERRORS = {
   aborted: ['Publish it again.', 'now'],
   closed: ['Create a new client.', 'never'],
   config: ['Correct it.', 'never'],
-  'connection-lost': ['Wait: the client tries again.', 'later'],
-  'connection-refused': ['Check address, origin and CSP.', 'later'],
+  'connection-lost': ['Wait.'],
+  'connection-refused': ['Check address, origin and CSP.'],
   'epoch-changed': ['Look for it.', 'never'],
   forbidden: ['Ask for access.', 'never'],
   'frame-too-large': ['Send less.', 'never'],
-  'gave-up': ['Call retryNow().', 'later'],
-  internal: ['Report it.', 'later'],
+  'gave-up': ['Call retryNow().'],
+  internal: ['Report it.'],
   invalid: ['Correct it.', 'never'],
-  'outbox-full': ['Publish less.', 'later'],
-  protocol: ['Update one of them.', 'never'],
-  'rate-limited': ['Slow down.', 'later'],
+  'outbox-full': ['Publish less.'],
+  protocol: ['Update it.', 'never'],
+  'rate-limited': ['Slow down.'],
   'record-lost': ['Look for it.', 'never'],
-  replaced: ['Call retryNow().', 'later'],
-  'server-error': ['Wait: the client tries again.', 'later'],
-  'server-unavailable': ['Wait: the client tries again.', 'later'],
+  replaced: ['Call retryNow().'],
+  'server-error': ['Wait.'],
+  'server-unavailable': ['Wait.'],
   'stale-base': ['Look again.', 'never'],
   superseded: ['Publish it again.', 'now'],
-  timeout: ['Try again.', 'later'],
-  'too-many': ['Use fewer.', 'later'],
-  unauthorized: ['Sign in, call retryNow().', 'later'],
+  timeout: ['Try again.'],
+  'too-many': ['Use fewer.'],
+  unauthorized: ['Sign in, call retryNow().'],
 } as const satisfies Record<string, ErrorText>
 
 /** A code as words: `outbox-full` is "Outbox full". */
@@ -91,7 +91,7 @@ export class RealtimeError extends Error {
 
   constructor(code: ErrorCode, { message = words(code), ...detail }: ErrorFields = {}) {
     super(message)
-    const [remedy, retry] = ERRORS[code]
+    const [remedy, retry = 'later']: ErrorText = ERRORS[code]
     Object.assign(this, { name: 'RealtimeError', code, remedy, retry, ...detail })
   }
 }

@@ -144,10 +144,10 @@ export function release(outbox: Outbox, entry: Entry): boolean {
   return isPending
 }
 
-/** What the socket carried, of one channel or of all, will not be answered on it. */
-export function forgetUnanswered(outbox: Outbox, channel?: string): void {
+/** What the socket carried of a channel will not be answered on it. */
+export function forgetUnanswered(outbox: Outbox, channel: string): void {
   for (const entry of outbox.unanswered.values()) {
-    if (channel !== undefined && entry.channel !== channel) continue
+    if (entry.channel !== channel) continue
     free(outbox, entry)
     entry.socketId = 0
   }

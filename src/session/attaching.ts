@@ -9,7 +9,6 @@
 import { forgetUnanswered, settledBelow } from '../delivery/outbox.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
-import type { ChannelStatus } from '../snapshots.ts'
 import {
   type ChannelRecord,
   channelRecord,
@@ -126,18 +125,12 @@ export function denied(core: Core, frame: DeniedFrame): void {
 }
 
 /** The channel cannot be had on this socket as it was wanted. */
-export function deny(
-  core: Core,
-  record: ChannelRecord,
-  code: ErrorCode,
-  message?: string,
-  status: ChannelStatus = 'denied',
-): void {
+export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message?: string): void {
   record.trouble = new RealtimeError(code, { message })
   record.isRefreshing = false
   complain(core, record.trouble, record.channelName)
   if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
-  touch(core, record, status)
+  touch(core, record, 'denied')
 }
 
 /** The server has let go of the attachment: for good, or to be asked again. */
@@ -148,14 +141,12 @@ export function detached(core: Core, frame: DetachedFrame): void {
   if (!record || (!isNewest && record.askedAtMs === Infinity)) return
   // What it has not answered on this socket it never will.
   forgetUnanswered(core.publishes, record.channelName)
-  if (!isNewest) record.granted = []
-  else if (frame.code === 'revoked') {
-    record.askedAtMs = Infinity
-    record.granted = []
-    deny(core, record, 'forbidden', undefined, 'detached')
-  } else {
-    reattach(core, record)
-  }
+  record.granted = []
+  if (!isNewest) return
+  if (frame.code !== 'revoked') return reattach(core, record)
+  record.askedAtMs = Infinity
+  deny(core, record, 'forbidden')
+  touch(core, record, 'detached')
 }
 
 /** The socket is gone: every channel that is still wanted is asked for anew on the next one. */
@@ -168,6 +159,7 @@ export function detachAll(core: Core): void {
 
 /** What was asked before has no answer any more. */
 function reattach(core: Core, record: ChannelRecord): void {
+  forgetUnanswered(core.publishes, record.channelName)
   Object.assign(record, unattached())
   attach(core, record)
 }

@@ -7,7 +7,7 @@
 //   one-way half-open socket keeps talking.
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
-import { forgetUnanswered, pick, release } from '../delivery/outbox.ts'
+import { pick, release } from '../delivery/outbox.ts'
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
 import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
@@ -56,7 +56,6 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     const to = PHASES[next.phase]
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
-      forgetUnanswered(core.publishes)
       // The next session finds out what became of the rest, unless there is none.
       if (!to.accepts)
         giveUp(
