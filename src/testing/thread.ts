@@ -1,0 +1,83 @@
+// One thread of a simulated machine: it does one thing at a time, and nothing while it is frozen.
+//
+// Rules of this file:
+// - What comes for it while it is busy or frozen waits, and then runs at once, in the order in which it came.
+// - While it is busy its own time is ahead of the world's: what it reads, starts and sends happens then.
+
+import type { Cancel } from '../env/environment.ts'
+import type { Clock } from './clock.ts'
+
+export class Thread {
+  readonly #clock: Clock
+  #waiting: (() => void)[] = []
+  #isFrozen = false
+  #busyUntilMs = 0
+  #wakesAtMs = -1
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Virtual milliseconds, as this thread lives them. */
+  now(): number {
+    return Math.max(this.#clock.now(), this.#busyUntilMs)
+  }
+
+  get isFrozen(): boolean {
+    return this.#isFrozen
+  }
+
+  /** Runs `task` now, or when it is its turn. */
+  enter(task: () => void): void {
+    if (this.#waiting.length === 0 && this.#isFree) return task()
+    this.#waiting.push(task)
+    this.#wake()
+  }
+
+  schedule(delayMs: number, run: () => void): Cancel {
+    let isCancelled = false
+    const task = (): void => {
+      if (!isCancelled) run()
+    }
+    const cancel = this.#clock.schedule(this.now() - this.#clock.now() + delayMs, () => this.enter(task))
+    return () => {
+      isCancelled = true
+      cancel()
+    }
+  }
+
+  /** What runs now takes this long. */
+  spend(ms: number): void {
+    this.#busyUntilMs = this.now() + ms
+  }
+
+  /** Nothing runs until {@link thaw}. */
+  freeze(): void {
+    this.#isFrozen = true
+  }
+
+  thaw(): void {
+    this.#isFrozen = false
+    this.#drain()
+  }
+
+  get #isFree(): boolean {
+    return !this.#isFrozen && this.#busyUntilMs <= this.#clock.now()
+  }
+
+  #drain(): void {
+    while (this.#isFree) {
+      const task = this.#waiting.shift()
+      if (!task) return
+      task()
+    }
+    this.#wake()
+  }
+
+  /** Goes on by itself once it is no longer busy. */
+  #wake(): void {
+    if (this.#isFrozen || this.#waiting.length === 0 || this.#wakesAtMs === this.#busyUntilMs) return
+    this.#wakesAtMs = this.#busyUntilMs
+    this.#clock.schedule(this.#busyUntilMs - this.#clock.now(), () => this.#drain())
+  }
+}
