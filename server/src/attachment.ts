@@ -4,13 +4,17 @@
 // - The newest `sub` is the whole wish. It is asked about when the question before it has been answered, so a
 //   connection has one question per channel open, however often it changes its mind; superseded ones get no answer.
 // - The node listens first and judges then: what is stored in between is in the ring.
+// - Where writing is granted the producer's record is claimed, and given up once nothing can be published under it.
 // - Live: every event that continues what was last sent is pushed. Any other, and any while too much is unsent, ends
 //   with `behind`; from then on, and from a `fetch` on, nothing is pushed before a page that says there is no more.
 // - A `fetch` is answered when the connection has room for a page; a newer one takes the place of an older.
 
 import {
   CLOSE_BAD_FRAME,
+  CLOSE_FORBIDDEN,
+  CLOSE_REPLACED,
   CLOSE_UNAVAILABLE,
+  type AttachedFrame,
   closeReason,
   type EncodedFrame,
   type FetchFrame,
@@ -23,9 +27,8 @@ import {
 import type { Channel, RingEvent, Subscriber } from './channels.ts'
 import type { Context } from './context.ts'
 import { askHook, isRefusal } from './hooks.ts'
-import { PAGE_COUNT } from './options.ts'
 import { type PublishLine, PublishQueue } from './publishing.ts'
-import type { AttachAnswer, LogExtent, PageAnswer } from './store/store.ts'
+import type { Judgement, LogExtent, PageAnswer, ProducerClaim, ProducerRecord } from './store/store.ts'
 import { encodePage, PAGE_BYTES, pageTexts } from './wire.ts'
 
 /** What an attachment needs of its connection. */
@@ -48,6 +51,10 @@ export class Attachment implements Subscriber {
   #asking: SubFrame | undefined
   /** Undefined until first attached; empty if denied later. */
   #grants: readonly Grant[] | undefined
+  /** Whether the store keeps the producer's record for this attachment. */
+  #hasClaim = false
+  /** The `sub` that was last granted writing. */
+  #writeRequest = 0
   /** Where to listen, while reading. */
   #listening: Channel | undefined
   /** The newest position sent, while live. */
@@ -60,7 +67,10 @@ export class Attachment implements Subscriber {
     this.channel = channel
     this.#context = context
     this.#line = line
-    this.#publishes = new PublishQueue(channel, context, line, () => this.#release())
+    this.#publishes = new PublishQueue(channel, context, line, {
+      emptied: () => this.#release(),
+      gone: () => line.say({ type: 'detached', channel, request: this.#writeRequest, code: 'producer-gone' }),
+    })
   }
 
   get isAttached(): boolean {
@@ -117,7 +127,7 @@ export class Attachment implements Subscriber {
   servePage(done: () => void): void {
     const frame = this.#fetch
     if (!frame) return done()
-    const count = Math.min(Math.max(frame.count, 1), PAGE_COUNT)
+    const count = Math.min(Math.max(frame.count, 1), this.#context.settings.limits.pageCount)
     const { channel } = this
     this.#context.store.page({ channel, position: frame.position, count, dataLength: PAGE_BYTES }, (answer) => {
       if (!this.#isEnded && this.#fetch === frame) {
@@ -133,6 +143,7 @@ export class Attachment implements Subscriber {
     this.#isEnded = true
     this.#publishes.end()
     this.#leave()
+    this.#giveUpClaim()
   }
 
   #ask(frame: SubFrame): void {
@@ -143,12 +154,36 @@ export class Attachment implements Subscriber {
       if (granted.length === 0) return this.#deny(frame, frame.want.length === 0 ? 'invalid' : 'forbidden')
       this.#listen(granted.includes('read'))
       const { channel } = this
-      this.#context.store.attach({ channel, ...(frame.position && { position: frame.position }) }, (answer) => {
-        if (this.#isOutdated(frame)) return
-        if (answer === 'unavailable') this.#storeLost()
-        else this.#attached(frame, granted, answer)
+      const producer = granted.includes('write') && this.#claim(frame)
+      const query = { channel, ...(frame.position && { position: frame.position }), ...(producer && { producer }) }
+      this.#context.store.attach(query, (answer) => {
+        if (this.#isEnded) return
+        if (answer === 'unavailable') return this.#storeLost()
+        const { producer: record } = answer
+        if (record === 'replaced') return this.#line.close(CLOSE_REPLACED, closeReason('replaced'))
+        if (record === 'other-user') return this.#line.close(CLOSE_FORBIDDEN, closeReason('other-user'))
+        const isWanted = this.#wish === frame
+        if (isWanted) this.#attached(frame, granted, answer.extent, answer.judgement, record)
+        // Also where its answer is not wanted any longer: what came before waits for it.
+        if (record) this.#publishes.claimed(record)
+        if (!isWanted) this.#goOn()
       })
     })
+  }
+
+  #claim({ settledBelow = 0 }: SubFrame): ProducerClaim {
+    const { user, producer } = this.#line
+    this.#hasClaim = true
+    this.#publishes.claiming()
+    const { window } = this.#context.settings.limits
+    return { id: producer.producer, userId: user.userId, generation: producer.generation, settledBelow, window }
+  }
+
+  #giveUpClaim(): void {
+    if (!this.#hasClaim) return
+    this.#hasClaim = false
+    const { producer: producerId, generation } = this.#line.producer
+    this.#context.store.detach({ channel: this.channel, producerId, generation })
   }
 
   #authorize(frame: SubFrame, done: (granted: Grant[] | 'failed') => void): void {
@@ -180,10 +215,14 @@ export class Attachment implements Subscriber {
   #isOutdated(frame: SubFrame): boolean {
     if (this.#isEnded) return true
     if (this.#wish === frame) return false
+    this.#goOn()
+    return true
+  }
+
+  #goOn(): void {
     this.#asking = undefined
     if (this.#wish) this.#ask(this.#wish)
     else this.#release()
-    return true
   }
 
   #deny({ request }: SubFrame, code: string): void {
@@ -195,7 +234,13 @@ export class Attachment implements Subscriber {
     this.#release()
   }
 
-  #attached({ request, reset }: SubFrame, grants: readonly Grant[], { extent, judgement }: AttachAnswer): void {
+  #attached(
+    { request, reset }: SubFrame,
+    grants: readonly Grant[],
+    extent: LogExtent,
+    judgement: Judgement,
+    record: ProducerRecord | undefined,
+  ): void {
     this.#asking = undefined
     this.#grants = grants
     // What was going on belongs to the attachment before.
@@ -203,16 +248,20 @@ export class Attachment implements Subscriber {
     this.#live = undefined
     const { channel } = this
     const top = { epoch: extent.epoch, offset: extent.top }
-    if (!this.#listening) return this.#line.say({ type: 'attached', channel, request, grants, top, mode: 'live' })
+    const say = (mode: AttachedFrame['mode']) =>
+      this.#line.say({ type: 'attached', channel, request, grants, top, mode, ...(record && { producer: record }) })
+    if (record) this.#writeRequest = request
+    // What an earlier wish has claimed may be needed no longer.
+    else this.#release()
+    if (!this.#listening) return say('live')
     const rest = this.#restAfter(top, extent)
     if (judgement === 'catching-up' && !reset) {
-      this.#line.say({ type: 'attached', channel, request, grants, top, mode: 'catching-up' })
+      say('catching-up')
     } else if (judgement === 'live' && !reset) {
-      const mode = rest === 'unknown' ? 'catching-up' : 'live'
-      this.#line.say({ type: 'attached', channel, request, grants, top, mode })
+      say(rest === 'unknown' ? 'catching-up' : 'live')
       if (rest !== 'unknown') this.#goLive(top, rest)
     } else {
-      this.#line.say({ type: 'attached', channel, request, grants, top, mode: 'reset' })
+      say('reset')
       this.#reset(request, reset ? 'asked' : judgement, extent)
     }
   }
@@ -280,6 +329,8 @@ export class Attachment implements Subscriber {
   }
 
   #release(): void {
-    if (!this.#wish && !this.#asking && !this.#grants && this.#publishes.isEmpty) this.#line.released(this)
+    if (this.#asking || !this.#publishes.isEmpty) return
+    if (!this.#grants?.includes('write')) this.#giveUpClaim()
+    if (!this.#wish && !this.#grants) this.#line.released(this)
   }
 }

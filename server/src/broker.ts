@@ -122,7 +122,15 @@ export class Broker {
     const { limits, heartbeatMs } = settings
     const producers = new Producers(() => environment.createId(), limits.connectionsPerUser, heartbeatMs)
     const counters = { unknownFrames: 0, ignoredFrames: 0, behind: 0 }
-    this.#context = { environment, store, hooks, settings, channels: new Channels(), producers, counters }
+    this.#context = {
+      environment,
+      store,
+      hooks,
+      settings,
+      channels: new Channels(limits.ringCount),
+      producers,
+      counters,
+    }
     this.#settings = settings
     const finenessMs = Math.min(heartbeatMs, settings.helloTimeoutMs) / 10
     this.#minSweepMs = Math.min(Math.max(finenessMs, MIN_SWEEP_MS), MAX_SWEEP_MS)
@@ -158,9 +166,10 @@ export class Broker {
     const events = [id === undefined ? content : { ...content, once: true }]
     store.append({ channel, nowMs: this.#environment.wallNow(), events }, (answer) => {
       const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
-      if (answer === 'unavailable' || !outcome || outcome.type === 'stale-base') return done(STORE_UNAVAILABLE)
+      if (answer === 'unavailable' || (outcome?.type !== 'stored' && outcome?.type !== 'repeated'))
+        return done(STORE_UNAVAILABLE)
       if (outcome.type === 'stored') channels.stored(channel, answer.epoch, outcome.event)
-      const offset = outcome.type === 'stored' ? outcome.event.offset : outcome.offset
+      const { offset } = outcome.type === 'stored' ? outcome.event : outcome
       done({ id: message.id, epoch: answer.epoch, offset })
     })
   }

@@ -10,9 +10,7 @@ import type { EncodedFrame, Position } from 'steadywire/protocol'
 import type { LogExtent, StoredEvent } from './store/store.ts'
 import { encodeEvent } from './wire.ts'
 
-/** Events a channel keeps for those that are about to be level, at most. */
-export const RING_COUNT = 256
-/** And their bytes, at most, but for the newest event. */
+/** Bytes of the events that a channel keeps, at most, but for the newest event. */
 const RING_BYTES = 1_048_576
 
 /** An event on its way to everyone. */
@@ -28,14 +26,17 @@ export interface Subscriber {
 
 export class Channel {
   readonly name: string
+  readonly #ringCount: number
   readonly #subscribers = new Set<Subscriber>()
   #ring: RingEvent[] = []
   #ringBytes = 0
   /** The monotonic instant since which nobody listens. */
   idleSinceMs = 0
 
-  constructor(name: string) {
+  /** Keeps up to `ringCount` events for those that are about to be level. */
+  constructor(name: string, ringCount: number) {
     this.name = name
+    this.#ringCount = ringCount
   }
 
   get isIdle(): boolean {
@@ -73,7 +74,7 @@ export class Channel {
     const event = { epoch, offset: stored.offset, frame: encodeEvent(this.name, stored) }
     this.#ring.push(event)
     this.#ringBytes += event.frame.bytes
-    while (this.#ring.length > RING_COUNT || (this.#ring.length > 1 && this.#ringBytes > RING_BYTES))
+    while (this.#ring.length > this.#ringCount || (this.#ring.length > 1 && this.#ringBytes > RING_BYTES))
       this.#ringBytes -= this.#ring.shift()?.frame.bytes ?? 0
     for (const subscriber of this.#subscribers) subscriber.push(event)
   }
@@ -86,6 +87,11 @@ export class Channel {
 
 export class Channels {
   readonly #channels = new Map<string, Channel>()
+  readonly #ringCount: number
+
+  constructor(ringCount: number) {
+    this.#ringCount = ringCount
+  }
 
   get size(): number {
     return this.#channels.size
@@ -93,7 +99,7 @@ export class Channels {
 
   open(name: string): Channel {
     let channel = this.#channels.get(name)
-    if (!channel) this.#channels.set(name, (channel = new Channel(name)))
+    if (!channel) this.#channels.set(name, (channel = new Channel(name, this.#ringCount)))
     return channel
   }
 

@@ -47,7 +47,11 @@ const FLAGS = {
     help: 'how long they are kept (default 86400000, a day)',
     range: [1_000, Number.MAX_SAFE_INTEGER],
   },
-  'publishes-per-second': { value: 'N', help: 'the pace announced to clients (default 1000)', range: [1, 1_000_000] },
+  'publishes-per-second': {
+    value: 'N',
+    help: 'publishes of one client; faster ones wait (default 1000)',
+    range: [1, 1_000_000],
+  },
   'connections-per-user': {
     value: 'N',
     help: 'sessions of one user (default: no limit while everyone is anonymous)',

@@ -1,10 +1,10 @@
 // `hello` and `welcome`: what a client must say first, and what it is told.
 
 import { type HelloFrame, isIdentifier, PROTOCOL_VERSION, type WelcomeFrame } from 'steadywire/protocol'
-import { PAGE_COUNT, type Settings, SNAPSHOT_BYTES, WINDOW, WINDOW_BYTES } from './options.ts'
+import type { Settings } from './options.ts'
 
-/** What this server keeps: positions and history, but no record of what a producer has published. */
-const LEVEL = 1
+/** What this server keeps: positions, history, and what each producer has published. */
+const LEVEL = 2
 const MAX_TOKEN_LENGTH = 16_384
 
 /** Why nothing can be done with `hello`, as the word for a close reason. */
@@ -21,7 +21,7 @@ export function isSameHello(hello: HelloFrame, again: HelloFrame): boolean {
 }
 
 export function welcomeFrame({ heartbeatMs, limits }: Settings, member: string, expiresInMs: number): WelcomeFrame {
-  const { maxMessageBytes, publishesPerSecond, publishBurst } = limits
+  const { window, windowBytes, maxMessageBytes, snapshotBytes, pageCount, publishesPerSecond, publishBurst } = limits
   return {
     type: 'welcome',
     version: PROTOCOL_VERSION,
@@ -30,11 +30,11 @@ export function welcomeFrame({ heartbeatMs, limits }: Settings, member: string, 
     member,
     heartbeat: { intervalMs: heartbeatMs },
     limits: {
-      window: WINDOW,
-      windowBytes: WINDOW_BYTES,
+      window,
+      windowBytes,
       messageBytes: maxMessageBytes,
-      snapshotBytes: SNAPSHOT_BYTES,
-      pageCount: PAGE_COUNT,
+      snapshotBytes,
+      pageCount,
       publishesPerSecond,
       publishBurst,
     },

@@ -15,10 +15,23 @@ export interface LimitOptions {
   connectionsPerUser?: number | undefined
   /** Channels one connection may be attached to. One more is denied with `too-many`. @defaultValue 1_000 */
   channelsPerConnection?: number | undefined
-  /** Publishes a second of one connection, as announced to clients. Announced only: nobody keeps to it yet. @defaultValue 1_000 */
+  /**
+   * Publishes a second of one connection. What comes faster waits its turn and is answered later; it is never refused.
+   * Clients are told, and keep to it by themselves. @defaultValue 1_000
+   */
   publishesPerSecond?: number | undefined
-  /** Publishes at once after a pause, as announced to clients. @defaultValue 2_000 */
+  /** Publishes at once after a pause, before that pace begins. @defaultValue 2_000 */
   publishBurst?: number | undefined
+  /** Unanswered publishes of one connection; one more closes it with 4400. Clients are told. @defaultValue 64 */
+  window?: number | undefined
+  /** Bytes of the unanswered publishes of one connection, or one publish; more closes it with 4400. Clients are told. @defaultValue 262_144 */
+  windowBytes?: number | undefined
+  /** Messages of one page that a client fetches. @defaultValue 256 */
+  pageCount?: number | undefined
+  /** The newest messages of a channel in use that are held ready for those about to be level; more are read from the store. @defaultValue 256 */
+  ringCount?: number | undefined
+  /** Bytes of one snapshot, encoded. A larger one is reported and not sent: the reset does without. @defaultValue 1_048_576 */
+  snapshotBytes?: number | undefined
   /** Bytes of one WebSocket message from a client. A longer one closes the connection with 1009. @defaultValue 1_048_576 */
   maxMessageBytes?: number | undefined
   /** Unsent bytes of one connection above which messages are no longer pushed to it: it must fetch. @defaultValue 1_048_576 */
@@ -46,14 +59,6 @@ type Complete<T> = { readonly [Name in keyof T]-?: Exclude<T[Name], undefined> }
 /** The options as a broker uses them: nothing absent. */
 export type Settings = Complete<Omit<BrokerOptions, 'limits'>> & { readonly limits: Complete<LimitOptions> }
 
-/** Unanswered publishes of one connection, at most. */
-export const WINDOW = 64
-/** Their bytes, at most, or one publish. */
-export const WINDOW_BYTES = 262_144
-/** Events of one page, at most. */
-export const PAGE_COUNT = 256
-export const SNAPSHOT_BYTES = 1_048_576
-
 /** `options` with the defaults filled in. */
 export function settingsOf(options: BrokerOptions, isAnonymous: boolean): Settings {
   const { limits = {} } = options
@@ -73,6 +78,11 @@ export function settingsOf(options: BrokerOptions, isAnonymous: boolean): Settin
       channelsPerConnection: atLeast(1, 'limits.channelsPerConnection', limits.channelsPerConnection, 1_000),
       publishesPerSecond: announced(1, 'limits.publishesPerSecond', limits.publishesPerSecond, 1_000),
       publishBurst: announced(1, 'limits.publishBurst', limits.publishBurst, 2_000),
+      window: announced(1, 'limits.window', limits.window, 64),
+      windowBytes: announced(1, 'limits.windowBytes', limits.windowBytes, 262_144),
+      pageCount: announced(1, 'limits.pageCount', limits.pageCount, 256),
+      ringCount: atLeast(1, 'limits.ringCount', limits.ringCount, 256),
+      snapshotBytes: announced(1, 'limits.snapshotBytes', limits.snapshotBytes, 1_048_576),
       maxMessageBytes: announced(65_536, 'limits.maxMessageBytes', limits.maxMessageBytes, 1_048_576),
       maxBufferedBytes: atLeast(0, 'limits.maxBufferedBytes', limits.maxBufferedBytes, 1_048_576),
     },

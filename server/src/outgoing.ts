@@ -7,7 +7,7 @@
 // - A socket that takes nothing for `STUCK_MS` while bytes wait is stuck.
 
 import { utf8Bytes, batchFrames, type EncodedFrame } from 'steadywire/protocol'
-import { type Settings, WINDOW_BYTES } from './options.ts'
+import type { Settings } from './options.ts'
 
 /** What a session needs of its socket. */
 export interface Peer {
@@ -34,10 +34,10 @@ export class Outgoing {
   /** While bytes wait in the socket: how many at the last look, and since when it has taken none. */
   #waiting: { readonly left: number; readonly sinceMs: number; readonly checkAtMs: number } | undefined
 
-  constructor(peer: Peer, { maxBufferedBytes, maxMessageBytes }: Settings['limits']) {
+  constructor(peer: Peer, { maxBufferedBytes, windowBytes, maxMessageBytes }: Settings['limits']) {
     this.#peer = peer
     this.#markBytes = maxBufferedBytes
-    this.#boundBytes = maxBufferedBytes + WINDOW_BYTES + maxMessageBytes
+    this.#boundBytes = maxBufferedBytes + windowBytes + maxMessageBytes
   }
 
   get isCongested(): boolean {

@@ -35,6 +35,7 @@ import type { Cancel } from './environment.ts'
 import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
+import { Pace } from './pace.ts'
 import { PublishWindow } from './publishing.ts'
 import { encode } from './wire.ts'
 
@@ -240,7 +241,7 @@ export class Session {
     this.heardAtMs = nowMs
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
-    this.#line = this.#createLine(user, { user: userId, member: entry.member })
+    this.#line = this.#createLine(hello, user, { user: userId, member: entry.member })
     this.#welcome(this.#line)
     const early = this.#early
     this.#early = []
@@ -277,11 +278,13 @@ export class Session {
     else this.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
   }
 
-  #createLine(user: User, sender: Sender): Line {
+  #createLine(producer: HelloFrame, user: User, sender: Sender): Line {
     return {
       user,
       sender,
-      window: new PublishWindow(),
+      producer,
+      window: new PublishWindow(this.#context.settings.limits),
+      pace: new Pace(this.#context.settings.limits),
       say: (frame) => this.#say(frame),
       send: (frame) => this.#send(frame),
       close: (code, reason) => this.close(code, reason),

@@ -2,33 +2,31 @@
 //
 // Rules of this file:
 // - Every answer is given before the method returns.
-// - Retention by count and by bytes is exact after each append; by age it is checked at `trim`.
-// - A log is forgotten whole only when it holds nothing and nobody has asked about it for `idleMs`: a question
-//   from a subscriber's ping counts, so a channel in use keeps its epoch however quiet it is.
+// - Retention by count and by length is exact after each append; by age it is checked at `trim`.
+// - A log is forgotten whole only when it holds neither message nor record and nobody has asked about it for `idleMs`:
+//   a question from a subscriber's ping counts, so a channel in use keeps its epoch however quiet it is.
 
 import type { Position } from 'steadywire/protocol'
+import { claimRecord, judgePublish, type KeptRecord, recordPublish, toldOf } from './records.ts'
+import { type Retention, type RetentionOptions, retentionOf } from './retention.ts'
 import {
   type AppendOutcome,
+  type ClaimRefusal,
   judge,
   type LogExtent,
   type NewEvent,
+  type ProducerClaim,
+  type ProducerRecord,
   REMEMBERED_IDS,
   type Store,
   type StoredEvent,
 } from './store.ts'
+import { Unattached } from './unattached.ts'
 
-/** How long {@link memoryStore} keeps what. */
-export interface MemoryStoreOptions {
-  /** Creates epochs: unique, 128 random bits. A simulator passes its own. @defaultValue `crypto.randomUUID` */
+/** What {@link memoryStore} keeps, and for how long. */
+export interface MemoryStoreOptions extends RetentionOptions {
+  /** Creates epochs and incarnations: unique, 128 random bits. A simulator passes its own. @defaultValue `crypto.randomUUID` */
   createId?: (() => string) | undefined
-  /** Messages of one channel that are kept, at most. @defaultValue 10_000 */
-  historyLimit?: number | undefined
-  /** Characters of data of one channel that are kept, at most; the newest message is always kept. @defaultValue 67_108_864 */
-  historyLength?: number | undefined
-  /** How long a message is kept, in milliseconds. `Infinity` keeps it until it is pushed out. @defaultValue 86_400_000 */
-  historyTtlMs?: number | undefined
-  /** How long an empty channel is remembered that nobody asks about, in milliseconds. @defaultValue 1_800_000 */
-  idleMs?: number | undefined
 }
 
 /**
@@ -38,24 +36,39 @@ export interface MemoryStoreOptions {
  * acknowledged end `unknown`.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
-  const {
-    createId = () => crypto.randomUUID(),
-    historyLimit = 10_000,
-    historyLength = 67_108_864,
-    historyTtlMs = 86_400_000,
-    idleMs = 1_800_000,
-  } = options
+  const { createId = () => crypto.randomUUID() } = options
+  const retention = retentionOf(options)
   const logs = new Map<string, Log>()
+  const unattached = new Unattached<Holding>(retention.producerLimit, retention.producerTtlMs)
   const open = (channel: string): Log => {
     let log = logs.get(channel)
-    if (!log) logs.set(channel, (log = new Log(createId(), historyLimit, historyLength)))
-    log.wasAsked = true
+    if (!log) logs.set(channel, (log = new Log(createId(), retention)))
+    log.idleSinceMs = undefined
     return log
   }
+  const claim = (log: Log, producer: ProducerClaim): ProducerRecord | ClaimRefusal => {
+    const known = log.holdings.get(producer.id)
+    const record = claimRecord(known?.record, producer, createId)
+    if (typeof record === 'string') return record
+    const holding = known ?? { log, producerId: producer.id, record }
+    holding.record = record
+    log.holdings.set(producer.id, holding)
+    unattached.delete(holding)
+    return toldOf(record)
+  }
+  const forget = ({ log, producerId }: Holding) => log.holdings.delete(producerId)
   return {
-    attach({ channel, position }, done) {
-      const { extent } = open(channel)
-      done({ extent, judgement: position ? judge(position, extent) : 'live' })
+    attach({ channel, position, producer }, done) {
+      const log = open(channel)
+      const { extent } = log
+      const judgement = position ? judge(position, extent) : 'live'
+      done({ extent, judgement, ...(producer && { producer: claim(log, producer) }) })
+    },
+    detach({ channel, producerId, generation }) {
+      const holding = logs.get(channel)?.holdings.get(producerId)
+      if (holding?.record.generation !== generation) return
+      const leaving = unattached.add(holding)
+      if (leaving) forget(leaving)
     },
     append({ channel, nowMs, events }, done) {
       const log = open(channel)
@@ -70,23 +83,40 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     tops(channels, done) {
       done(channels.map((channel) => open(channel).extent))
     },
+    mark({ name, channel, position }, done) {
+      const { cursors } = open(channel)
+      if (position) cursors.set(name, position)
+      done(cursors.get(name) ?? null)
+    },
+    behind(name, done) {
+      done([...logs].filter(([, log]) => log.isBehind(name)).map(([channel]) => channel))
+    },
     trim(nowMs) {
+      unattached.expire(nowMs).forEach(forget)
       for (const [channel, log] of logs) {
-        log.dropBefore(nowMs - historyTtlMs)
-        if (log.wasAsked || !log.isEmpty) log.idleSinceMs = nowMs
-        log.wasAsked = false
-        if (nowMs - log.idleSinceMs >= idleMs) logs.delete(channel)
+        log.dropBefore(nowMs - retention.historyTtlMs)
+        if (!log.isEmpty) continue
+        log.idleSinceMs ??= nowMs
+        if (nowMs - log.idleSinceMs >= retention.idleMs) logs.delete(channel)
       }
     },
   }
 }
 
+/** A producer's record and where it is. */
+interface Holding {
+  readonly log: Log
+  readonly producerId: string
+  record: KeptRecord
+}
+
 class Log {
   readonly epoch: string
-  wasAsked = false
-  idleSinceMs = 0
-  readonly #historyLimit: number
-  readonly #historyLength: number
+  readonly holdings = new Map<string, Holding>()
+  readonly cursors = new Map<string, Position>()
+  /** The first `trim` since somebody asked. */
+  idleSinceMs: number | undefined
+  readonly #retention: Retention
   // Keyed by offset, so that dropping the oldest moves nothing.
   readonly #events = new Map<number, StoredEvent>()
   #top = 0
@@ -94,10 +124,9 @@ class Log {
   #length = 0
   readonly #onceIds = new Map<string, number>()
 
-  constructor(epoch: string, historyLimit: number, historyLength: number) {
+  constructor(epoch: string, retention: Retention) {
     this.epoch = epoch
-    this.#historyLimit = historyLimit
-    this.#historyLength = historyLength
+    this.#retention = retention
   }
 
   get extent(): LogExtent {
@@ -105,18 +134,23 @@ class Log {
   }
 
   get isEmpty(): boolean {
-    return this.#events.size === 0
+    return this.#events.size === 0 && this.holdings.size === 0
   }
 
-  append({ base, once, ...content }: NewEvent, nowMs: number): AppendOutcome {
-    const known = once ? this.#onceIds.get(content.id) : undefined
-    if (known !== undefined) return { type: 'repeated', offset: known }
+  append({ base, once, origin, ...content }: NewEvent, nowMs: number): AppendOutcome {
+    const holding = origin && this.holdings.get(origin.producerId)
+    const known = origin && judgePublish(holding?.record, origin, content.id)
+    if (known) return known
+    const offset = once ? this.#onceIds.get(content.id) : undefined
+    if (offset !== undefined) return { type: 'repeated', offset }
     if (base && !this.#isTop(base)) return { type: 'stale-base' }
     const event = { ...content, offset: ++this.#top, storedAtMs: nowMs }
     this.#events.set(event.offset, event)
     this.#length += event.dataText.length
     if (once) this.#remember(event)
-    while (this.#events.size > 1 && (this.#events.size > this.#historyLimit || this.#length > this.#historyLength))
+    if (holding) holding.record = recordPublish(holding.record, origin.sequence, event.id, event.offset)
+    const { historyLimit, historyLength } = this.#retention
+    while (this.#events.size > 1 && (this.#events.size > historyLimit || this.#length > historyLength))
       this.#dropFirst()
     return { type: 'stored', event }
   }
@@ -131,6 +165,11 @@ class Log {
       found.push(event)
     }
     return found
+  }
+
+  isBehind(name: string): boolean {
+    const cursor = this.cursors.get(name)
+    return cursor !== undefined && this.#top > 0 && !this.#isTop(cursor)
   }
 
   dropBefore(oldestMs: number): void {

@@ -8,7 +8,8 @@
 // - A channel that the store does not know comes into being, empty, with a new random epoch, at the first question.
 // - What producers have published lives in the channel's unit, with its lifetime: a log that is lost loses its records.
 //   Only `attach` creates a record. One whose producer is attached is kept until `detach`; after that it may go at any
-//   time, which costs its producer nothing but certainty about what was in flight.
+//   time, which costs its producer nothing but certainty about what was in flight. When a process ends, all have left.
+// - Cursors live there too. A log that holds neither message nor record may be forgotten, and with it its cursors.
 // - Data is JSON text from the moment it is accepted: it is encoded once and never looked into here.
 
 import type { Position, Sender } from 'steadywire/protocol'

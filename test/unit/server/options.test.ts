@@ -16,6 +16,11 @@ test('nothing said is the defaults', () => {
       channelsPerConnection: 1_000,
       publishesPerSecond: 1_000,
       publishBurst: 2_000,
+      window: 64,
+      windowBytes: 262_144,
+      pageCount: 256,
+      ringCount: 256,
+      snapshotBytes: 1_048_576,
       maxMessageBytes: 1_048_576,
       maxBufferedBytes: 1_048_576,
     },
@@ -40,6 +45,8 @@ test.each([
   [{ idleTimeoutMs: -1 }, 'idleTimeoutMs'],
   [{ limits: { connections: 0 } }, 'limits.connections'],
   [{ limits: { maxMessageBytes: 10 } }, 'limits.maxMessageBytes'],
+  [{ limits: { window: 0 } }, 'limits.window must be a number of at least 1, not 0'],
+  [{ limits: { pageCount: 1.5 } }, 'limits.pageCount must be a whole number'],
   [{ limits: { publishBurst: '5' as unknown as number } }, 'limits.publishBurst'],
 ])('%j is refused by name', (options, message) => {
   expect(() => createServer(options)).toThrow(message)

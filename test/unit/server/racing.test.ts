@@ -217,7 +217,7 @@ class Forgetful extends SlowStore {
   }
 
   forget(): void {
-    const { attach, append, page, tops } = this.#fresh()
-    Object.assign(this, { attach, append, page, tops })
+    const { attach, detach, append, page, tops } = this.#fresh()
+    Object.assign(this, { attach, detach, append, page, tops })
   }
 }

@@ -11,7 +11,7 @@ describe('hello', () => {
       {
         type: 'welcome',
         version: 1,
-        level: 1,
+        level: 2,
         features: [],
         member: 'id-1',
         heartbeat: { intervalMs: 25_000 },
@@ -29,11 +29,17 @@ describe('hello', () => {
   })
 
   test('announces the configured limits', () => {
-    const options = { heartbeatMs: 500, limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7 } }
+    const options = {
+      heartbeatMs: 500,
+      limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+    }
     const client = new Stage({ options }).open()
     client.hello('p')
     expect(client.take()).toMatchObject([
-      { heartbeat: { intervalMs: 500 }, limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7 } },
+      {
+        heartbeat: { intervalMs: 500 },
+        limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+      },
     ])
   })
 
@@ -193,8 +199,9 @@ describe('liveness', () => {
 describe('ping', () => {
   test('is answered with the tops of all attached channels at first, and then of those that changed', () => {
     const stage = new Stage()
-    const client = stage.attach('a')
-    client.attach('b', 2)
+    const client = stage.connect()
+    for (const [i, channel] of ['a', 'b'].entries()) client.say({ type: 'sub', channel, request: i, want: ['read'] })
+    client.take()
     stage.connect().attach('c')
     client.say({ type: 'ping', n: 1 })
     expect(client.take()).toEqual([

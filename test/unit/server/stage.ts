@@ -9,10 +9,13 @@ import {
   type ClientFrame,
   createServerFrameReader,
   decodeMessage,
+  type DetachedFrame,
+  type FrameReader,
   MAX_BATCH_BYTES,
   type ServerFrame,
   utf8Bytes,
 } from 'steadywire/protocol'
+import { detachedSchema } from 'steadywire/schema'
 import {
   type Broker,
   type BrokerOptions,
@@ -153,7 +156,12 @@ export class Stage {
   }
 }
 
-const readServerFrame = createServerFrameReader()
+const readKnownFrame = createServerFrameReader()
+/** The client's reader passes over what only writers at level 2 understand. */
+const readServerFrame: FrameReader<ServerFrame> = (value) => {
+  const frame = readKnownFrame(value)
+  return frame === 'unknown' && detachedSchema.safeParse(value).success ? (value as DetachedFrame) : frame
+}
 
 /** One client's side of a socket, and the peer that the broker holds. */
 export class Actor implements Peer {
@@ -280,6 +288,9 @@ export class SlowStore implements Store {
   append: Store['append'] = (query, done) => this.#ask((answered) => this.#inner.append(query, answered), done)
   page: Store['page'] = (query, done) => this.#ask((answered) => this.#inner.page(query, answered), done)
   tops: Store['tops'] = (channels, done) => this.#ask((answered) => this.#inner.tops(channels, answered), done)
+  mark: Store['mark'] = (query, done) => this.#ask((answered) => this.#inner.mark(query, answered), done)
+  behind: Store['behind'] = (name, done) => this.#ask((answered) => this.#inner.behind(name, answered), done)
+  detach: Store['detach'] = (query) => this.#inner.detach(query)
   trim: Store['trim'] = (nowMs) => this.#inner.trim(nowMs)
 
   /** Gives the answers, which are as the store was when it was asked. */
