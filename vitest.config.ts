@@ -18,6 +18,7 @@ const SOURCES = [
   source('steadywire/schema', 'src/protocol/schema.ts'),
   source('steadywire/testing', 'src/testing/index.ts'),
   source('@steadywire/server', 'server/src/index.ts'),
+  source('@steadywire/server/sqlite', 'server/src/store/sqlite.ts'),
 ]
 
 export default defineConfig(({ mode }) => {

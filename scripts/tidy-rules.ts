@@ -53,6 +53,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
   'steadywire/schema': 'src/protocol/schema.ts',
   'steadywire/testing': 'src/testing/index.ts',
   '@steadywire/server': 'server/src/index.ts',
+  '@steadywire/server/sqlite': 'server/src/store/sqlite.ts',
 }
 
 /** What the server may import of `src`. */

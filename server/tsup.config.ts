@@ -4,7 +4,7 @@ import { defineConfig } from 'tsup'
 
 export default defineConfig({
   name: 'server',
-  entry: { index: 'src/index.ts', cli: 'src/cli.ts' },
+  entry: { index: 'src/index.ts', sqlite: 'src/store/sqlite.ts', cli: 'src/cli.ts' },
   format: ['esm'],
   // tsup sets `baseUrl`, which TypeScript 6 reports as deprecated.
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },

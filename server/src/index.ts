@@ -23,6 +23,7 @@ export {
   type User,
 } from './hooks.ts'
 export { memoryStore, type MemoryStoreOptions } from './store/memory.ts'
+export type { RetentionOptions } from './store/retention.ts'
 export {
   type AppendAnswer,
   type AppendOutcome,

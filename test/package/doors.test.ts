@@ -16,6 +16,7 @@ const DOORS = [
   ['steadywire/schema', 'dist/schema'],
   ['steadywire/testing', 'dist/testing'],
   ['@steadywire/server', 'server/dist/index'],
+  ['@steadywire/server/sqlite', 'server/dist/sqlite'],
 ] as const
 
 const program = programOf(DOORS.map(([, path]) => path))

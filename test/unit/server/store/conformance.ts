@@ -1,51 +1,14 @@
-// What every store promises the broker. Each store runs this suite.
+// What every store promises the broker about its logs and cursors. Each store runs this suite.
 //
 // Rules of this file:
 // - Answers may come at once or later; the suite waits for each.
-// - What a store promises beyond this (bounds, durability) is tested beside its own suite.
+// - A store that keeps more than the process does must pass it also when it is opened anew before every question.
+// - What holds within one process only is in `retention-conformance.ts`, what holds of producers in
+//   `producer-conformance.ts`; what one store promises beyond is tested beside its own suites.
 
-import { type NewEvent, REMEMBERED_IDS, type Store, type StoredEvent } from '@steadywire/server'
+import { REMEMBERED_IDS, type StoredEvent } from '@steadywire/server'
 import { expect, test } from 'vitest'
-
-export type OpenStore = (limits: { historyLimit?: number; historyTtlMs?: number }) => Store
-
-const NOW_MS = 1_800_000_000_000
-
-/** A store with promises for answers; `unavailable` fails the test. */
-export function promising(store: Store) {
-  const ask =
-    <Query, Answer>(method: (query: Query, done: (answer: Answer | 'unavailable') => void) => void) =>
-    (query: Query) =>
-      new Promise<Answer>((resolve, fail) => {
-        let isAnswered = false
-        method(query, (answer) => {
-          if (isAnswered) throw new Error('answered twice')
-          isAnswered = true
-          if (answer === 'unavailable') fail(new Error('unavailable'))
-          else resolve(answer)
-        })
-      })
-  return {
-    attach: ask((query: Parameters<Store['attach']>[0], done: Parameters<Store['attach']>[1]) =>
-      store.attach(query, done),
-    ),
-    append: ask((query: Parameters<Store['append']>[0], done: Parameters<Store['append']>[1]) =>
-      store.append(query, done),
-    ),
-    page: ask((query: Parameters<Store['page']>[0], done: Parameters<Store['page']>[1]) => store.page(query, done)),
-    tops: ask((query: Parameters<Store['tops']>[0], done: Parameters<Store['tops']>[1]) => store.tops(query, done)),
-    trim: (nowMs: number) => store.trim(nowMs),
-    /** Appends one event per text, named by it. */
-    async add(channel: string, ...ids: readonly string[]) {
-      const { epoch } = await this.append({ channel, nowMs: NOW_MS, events: ids.map((id) => anEvent(id)) })
-      return epoch
-    },
-  }
-}
-
-export function anEvent(id: string, extra: Partial<NewEvent> = {}): NewEvent {
-  return { id, name: 'note', dataText: `"${id}"`, ...extra }
-}
+import { anEvent, NOW_MS, type OpenStore, promising } from './promising.ts'
 
 const idsOf = (events: readonly StoredEvent[]) => events.map(({ id }) => id)
 
@@ -149,27 +112,6 @@ export function storeConformance(open: OpenStore): void {
     expect([extent, idsOf(events)]).toEqual([{ epoch, top: 10, first: 8 }, ['8', '9', '0']])
   })
 
-  test('retention by age drops what is older, at trim, and keeps the top', async () => {
-    const store = promising(open({ historyTtlMs: 1_000 }))
-    for (const [id, nowMs] of [
-      ['old', 0],
-      ['new', 500],
-    ] as const)
-      await store.append({ channel: 'a', nowMs: NOW_MS + nowMs, events: [anEvent(id)] })
-    const extents = []
-    for (const nowMs of [1_000, 1_001, 1_501]) {
-      store.trim(NOW_MS + nowMs)
-      extents.push((await store.tops(['a']))[0])
-    }
-    expect(extents).toMatchObject([
-      { top: 2, first: 1 },
-      { top: 2, first: 2 },
-      { top: 2, first: 3 },
-    ])
-    await store.add('a', 'later')
-    expect(await store.tops(['a'])).toMatchObject([{ top: 3, first: 3 }])
-  })
-
   test('a base must be the newest position, within one append too', async () => {
     const store = promising(open({}))
     const epoch = await store.add('a', '1')
@@ -222,5 +164,34 @@ export function storeConformance(open: OpenStore): void {
     })
     await Promise.all(appends)
     expect(offsets).toEqual(Array.from({ length: 20 }, (_, i) => i + 1))
+  })
+
+  test('a cursor is none until it is set, and then where it was set last', async () => {
+    const store = promising(open({}))
+    const at = (offset: number) => ({ epoch: 'e', offset })
+    expect(await store.mark({ name: 'c', channel: 'a' })).toBeNull()
+    expect(await store.mark({ name: 'c', channel: 'a', position: at(5) })).toEqual(at(5))
+    expect(await store.mark({ name: 'c', channel: 'a', position: at(3) })).toEqual(at(3))
+    expect(await store.mark({ name: 'c', channel: 'a' })).toEqual(at(3))
+    expect(await store.mark({ name: 'd', channel: 'a' })).toBeNull()
+    expect(await store.mark({ name: 'c', channel: 'b' })).toBeNull()
+  })
+
+  test('channels whose cursor stands before the newest message are named', async () => {
+    const store = promising(open({}))
+    const set = (channel: string, epoch: string, offset: number, name = 'c') =>
+      store.mark({ name, channel, position: { epoch, offset } })
+    const epochs = new Map<string, string>()
+    for (const channel of ['level', 'short', 'other epoch', 'unset', 'other name'])
+      epochs.set(channel, await store.add(channel, '1', '2'))
+    await set('level', epochs.get('level') ?? '', 2)
+    await set('short', epochs.get('short') ?? '', 1)
+    await set('other epoch', 'other', 2)
+    await set('other name', epochs.get('other name') ?? '', 0, 'd')
+    await set('empty', 'other', 0)
+    expect([...(await store.behind('c'))].sort()).toEqual(['other epoch', 'short'])
+    await store.add('level', '3')
+    await set('short', epochs.get('short') ?? '', 2)
+    expect([...(await store.behind('c'))].sort()).toEqual(['level', 'other epoch'])
   })
 }
