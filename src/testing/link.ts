@@ -157,6 +157,7 @@ export class Link {
 
   /** The server's process is gone: the client is told, or finds out when it is answered by a machine that knows nothing of this. */
   crash(isTold: boolean): void {
+    if (this.#server) this.#network.watch?.leftByServer(this)
     this.#server = undefined
     if (isTold) return this.cut()
     this.down.cut(0)
@@ -193,6 +194,7 @@ export class Link {
     const leave = (): void => {
       this.#server = undefined
       this.#network.watch?.leftByServer(this)
+      this.#forget()
     }
     return {
       send: (data) => this.#sendDown(data),
@@ -221,7 +223,7 @@ export class Link {
       this.#handlers.ended(code, reason)
     })
     this.#clientHeardEnd = true
-    this.#network.links.delete(this)
+    this.#forget()
   }
 
   #endServer(): void {
@@ -229,6 +231,11 @@ export class Link {
     if (server) this.#network.watch?.leftByServer(this)
     this.#server = undefined
     server?.ended()
-    this.#network.links.delete(this)
+    this.#forget()
+  }
+
+  /** Once neither end has it any more, it is gone. */
+  #forget(): void {
+    if (!this.isInUse && !this.#server) this.#network.links.delete(this)
   }
 }

@@ -14,6 +14,8 @@ import { Thread } from './thread.ts'
 export const WALL_BEGAN_MS = 1_750_000_000_000
 const FRAME_MS = 16
 const HIDDEN_FRAME_MS = 250
+/** No timer is sooner, or one could be armed again and again without time passing. */
+const MIN_TIMER_MS = 0.01
 
 /** A simulated page: its environment, and what a test may do to it. */
 export interface Page {
@@ -67,7 +69,7 @@ export function createPage(name: string, clock: Clock, network: Network, chance:
   }
 
   function timerDelayMs(delayMs: number): number {
-    const lateMs = delayMs + chance.between(0, page.maxLateMs)
+    const lateMs = Math.max(delayMs, MIN_TIMER_MS) + chance.between(0, page.maxLateMs)
     const { timerGrainMs } = page
     if (timerGrainMs === 0) return lateMs
     return Math.ceil((thread.now() + lateMs) / timerGrainMs) * timerGrainMs - thread.now()

@@ -6,7 +6,7 @@
 // - The store outlives the process, unless it is started with nothing.
 
 import { type Broker, createBroker } from '../../server/src/broker.ts'
-import type { Hooks } from '../../server/src/hooks.ts'
+import type { Hook, Hooks } from '../../server/src/hooks.ts'
 import type { BrokerOptions } from '../../server/src/options.ts'
 import type { Authenticate } from '../../server/src/session.ts'
 import { type MemoryStoreOptions, memoryStore } from '../../server/src/store/memory.ts'
@@ -65,7 +65,14 @@ export function createServer(
   random: Random,
   network: Network,
   createId: () => string,
-  { server: options = {}, store: storeOptions, hooks, authenticate, reportServerError, wrapStore }: WorldServerOptions,
+  {
+    server: options = {},
+    store: storeOptions,
+    hooks = {},
+    authenticate,
+    reportServerError,
+    wrapStore,
+  }: WorldServerOptions,
 ): WorldServer {
   const storeFaults = { ...SOUND_STORE }
   const storeTally: StoreTally = { storedUnheard: 0, lostCalls: 0, silentAnswers: 0 }
@@ -118,7 +125,7 @@ export function createServer(
       broker: createBroker({
         store: watched(line.port, claims),
         options,
-        hooks,
+        hooks: answeringTo(take),
         isAnonymous: !authenticate,
         environment: {
           monotonicNow: () => thread.now(),
@@ -162,10 +169,26 @@ export function createServer(
     }
   }
 
+  /** The hooks, whose answers are inputs too, and come to nobody once the process is gone. */
+  function answeringTo(take: (input: () => void) => void): Hooks {
+    const answering =
+      <Query, Answer>(hook: Hook<Query, Answer>): Hook<Query, Answer> =>
+      (query, done) =>
+        hook(query, (answer) => take(() => done(answer)))
+    const { authorize, onPublish } = hooks
+    return {
+      ...(authorize && { authorize: answering(authorize) }),
+      ...(onPublish && { onPublish: answering(onPublish) }),
+    }
+  }
+
   function accepting({ broker }: Process, take: (input: () => void) => void): Accept {
     return (peer, page) => {
       const details = authenticate
-        ? { authenticate: (...asked: Parameters<Authenticate>) => authenticate(page, ...asked) }
+        ? {
+            authenticate: (...[token, done]: Parameters<Authenticate>) =>
+              authenticate(page, token, (answer) => take(() => done(answer))),
+          }
         : {}
       let connection: ReturnType<Broker['accept']> | undefined
       take(() => {

@@ -1,10 +1,18 @@
-// What the server's stores have really stored, seen from outside: the truth that the checkers compare with.
+// What the server's stores have really stored, and when, seen from outside: the truth that the checkers compare with.
 //
 // Rules of this file:
 // - It watches every store of a world through the store's own port and changes nothing.
 // - A log that is lost stays known here: what was once stored was once stored.
 
 import type { Store, StoredEvent } from '@steadywire/server'
+import { violation } from './checkers/checker.ts'
+
+/** When an entry was stored, and where. */
+export interface Stored {
+  readonly atMs: number
+  readonly epoch: string
+  readonly offset: number
+}
 
 export interface Oracle {
   readonly wrapStore: (store: Store) => Store
@@ -12,31 +20,74 @@ export interface Oracle {
   entry(channel: string, epoch: string, offset: number): StoredEvent | undefined
   /** How often, in all stores there have been, a message id was stored. */
   storedCount(id: string): number
-  /** The newest offset of the log that is in use now. */
-  top(channel: string): { epoch: string; offset: number } | undefined
+  /** The newest entry of the log that is in use now. */
+  top(channel: string): Stored | undefined
+  /** The newest entry that the store in use at that moment held then. */
+  topAt(channel: string, atMs: number): Stored | undefined
+  /** When stores were lost. */
+  readonly lostAtMs: readonly number[]
 }
 
-export function createOracle(): Oracle {
+export function createOracle(now: () => number): Oracle {
   const logs = new Map<string, StoredEvent[]>()
   const counts = new Map<string, number>()
-  const tops = new Map<string, { epoch: string; offset: number }>()
+  const histories = new Map<string, Stored[]>()
+  const lostAtMs: number[] = []
+  let stores = 0
+
+  function stored(channel: string, epoch: string, event: StoredEvent): void {
+    const key = `${channel} ${epoch}`
+    let log = logs.get(key)
+    if (!log) logs.set(key, (log = []))
+    if (log[event.offset]) violation('G2', `the store wrote ${channel} ${epoch}:${event.offset} twice`)
+    log[event.offset] = event
+    counts.set(event.id, (counts.get(event.id) ?? 0) + 1)
+    let history = histories.get(channel)
+    if (!history) histories.set(channel, (history = []))
+    history.push({ atMs: now(), epoch, offset: event.offset })
+  }
+
+  const topAt: Oracle['topAt'] = (channel, atMs) => {
+    const history = histories.get(channel) ?? []
+    let low = 0
+    let high = history.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((history[middle] as Stored).atMs <= atMs) low = middle + 1
+      else high = middle
+    }
+    const found = history[low - 1]
+    return found && lostAtMs.some((lost) => lost >= found.atMs && lost <= atMs) ? undefined : found
+  }
+
   return {
     wrapStore(store) {
-      tops.clear()
+      if (stores++ > 0) lostAtMs.push(now())
+      // The newest generation that has claimed each producer's record.
+      const generations = new Map<string, number>()
       return {
         ...store,
+        attach(query, done) {
+          store.attach(query, (answer) => {
+            if (query.producer && answer !== 'unavailable' && typeof answer.producer === 'object') {
+              const key = `${query.producer.id} ${query.channel}`
+              const before = generations.get(key) ?? -1
+              if (query.producer.generation < before) violation('G23', `an older connection claimed ${query.channel}`)
+              generations.set(key, query.producer.generation)
+            }
+            done(answer)
+          })
+        },
         append(query, done) {
           store.append(query, (answer) => {
             if (answer !== 'unavailable') {
-              for (const outcome of answer.outcomes) {
+              for (const [i, outcome] of answer.outcomes.entries()) {
                 if (outcome.type !== 'stored') continue
-                const { event } = outcome
-                const key = `${query.channel} ${answer.epoch}`
-                const log = logs.get(key) ?? []
-                logs.set(key, log)
-                log[event.offset] = event
-                counts.set(event.id, (counts.get(event.id) ?? 0) + 1)
-                tops.set(query.channel, { epoch: answer.epoch, offset: event.offset })
+                const origin = query.events[i]?.origin
+                const newest = origin && generations.get(`${origin.producerId} ${query.channel}`)
+                if (newest !== undefined && origin && origin.generation < newest)
+                  violation('G23', `${query.channel}:${outcome.event.offset} was stored for an older connection`)
+                stored(query.channel, answer.epoch, outcome.event)
               }
             }
             done(answer)
@@ -46,6 +97,8 @@ export function createOracle(): Oracle {
     },
     entry: (channel, epoch, offset) => logs.get(`${channel} ${epoch}`)?.[offset],
     storedCount: (id) => counts.get(id) ?? 0,
-    top: (channel) => tops.get(channel),
+    top: (channel) => topAt(channel, Infinity),
+    topAt,
+    lostAtMs,
   }
 }

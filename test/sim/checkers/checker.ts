@@ -1,6 +1,7 @@
 // What a checker may look at. Each invariant is a file of its own, outside the code it judges.
 
-import type { Message, Receipt, Reset } from '../../../src/effects.ts'
+import type { Page } from 'steadywire/testing'
+import type { Effect, Input, Message, Receipt, Reset } from '../../../src/effects.ts'
 import type { RealtimeError } from '../../../src/errors.ts'
 import type { Session } from '../../../src/session.ts'
 
@@ -10,16 +11,25 @@ export interface Published {
   readonly channel: string
   /** Its place among this client's publishes to that channel, from 0. */
   readonly order: number
+  readonly atMs: number
+  readonly timeoutMs: number
   result: Receipt | RealtimeError | undefined
 }
 
 /** A client as the checkers see it. */
 export interface Watched {
   readonly name: string
+  readonly page: Page
   readonly session: Session
   readonly publishes: ReadonlyMap<string, Published>
   /** How many handlers read each channel. */
   readonly subscribed: ReadonlyMap<string, number>
+  /** The newest position that was handed over, by channel, since it was last read anew. */
+  readonly handed: ReadonlyMap<string, { readonly epoch: string; readonly offset: number }>
+  /** The application has closed it. */
+  readonly isClosed: boolean
+  /** When its page's clocks were last tampered with. */
+  readonly trickedAtMs: number
 }
 
 /** Throws where its invariant does not hold. */
@@ -28,11 +38,13 @@ export interface Checker {
   reset?(client: Watched, channel: string, reset: Reset): void
   settled?(client: Watched, published: Published | undefined, result: Receipt | RealtimeError): void
   /** After every step of a client's session. */
-  stepped?(client: Watched): void
-  /** After every event of the world. */
-  step?(clients: readonly Watched[]): void
+  stepped?(client: Watched, input: Input, effects: readonly Effect[], statusBefore: string): void
+  /** Now and then, between two events of the world. */
+  looked?(clients: readonly Watched[]): void
   /** At the end, when all faults are over and the world has had its time. */
   finished?(clients: readonly Watched[]): void
+  /** After everything was closed. */
+  closed?(clients: readonly Watched[]): void
 }
 
 /** Fails the run. */

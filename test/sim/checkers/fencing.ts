@@ -1,0 +1,39 @@
+// G23: at most one connection acts for a producer. Seen on the wire: who has been welcomed and has not been let go of.
+// That an older one changes nothing in the log is the oracle's to see.
+
+import type { Link, NetworkWatch } from 'steadywire/testing'
+import { violation } from './checker.ts'
+
+/** The watch, and every producer's id that has been seen. */
+export interface Fence extends NetworkWatch {
+  readonly producers: ReadonlySet<string>
+}
+
+export function fencing(): Fence {
+  const producerOf = new WeakMap<Link, string>()
+  const producers = new Set<string>()
+  const acting = new Map<string, Link>()
+  return {
+    producers,
+    dialled() {},
+    sentUp(link, text) {
+      if (producerOf.has(link)) return
+      const producer = /"producer":"([^"]+)"/.exec(text)?.[1]
+      if (producer === undefined) return
+      producerOf.set(link, producer)
+      producers.add(producer)
+    },
+    sentDown(link, text) {
+      if (!text.includes('"type":"welcome"')) return
+      const producer = producerOf.get(link)
+      if (producer === undefined) violation('G22', `${link.owner} is welcomed before it has said who it is`)
+      const other = acting.get(producer)
+      if (other && other !== link) violation('G23', `two connections act for one producer of ${link.owner}`)
+      acting.set(producer, link)
+    },
+    leftByServer(link) {
+      const producer = producerOf.get(link)
+      if (producer !== undefined && acting.get(producer) === link) acting.delete(producer)
+    },
+  }
+}
