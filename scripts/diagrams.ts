@@ -113,6 +113,7 @@ interface Told {
 const CONNECTING = 'Connection lost. Reconnecting…'
 
 const ERRORS: { readonly [Code in ErrorCode]: Told } = {
+  aborted: { happened: 'The `signal` of the publish was aborted.', words: 'This was cancelled.' },
   closed: { happened: 'The client has been closed, or is closing.', words: 'This page is no longer connected.' },
   config: {
     happened: 'An option, an argument or the address cannot be used; the message names it.',
@@ -125,6 +126,10 @@ const ERRORS: { readonly [Code in ErrorCode]: Told } = {
   'connection-refused': {
     happened: 'The server could not be reached, or the address was not to be had.',
     words: 'No connection. Trying again…',
+  },
+  'epoch-changed': {
+    happened: 'The channel’s history was lost while the publish was on its way: it may have been part of it.',
+    words: 'This may or may not have been sent.',
   },
   forbidden: { happened: 'The server refuses this to the present user.', words: 'You do not have access to this.' },
   'frame-too-large': {
@@ -152,6 +157,10 @@ const ERRORS: { readonly [Code in ErrorCode]: Told } = {
     happened: 'The server asks for fewer connections or requests.',
     words: 'The server is busy. Trying again…',
   },
+  'record-lost': {
+    happened: 'The server no longer knows what this client has sent: it may have stored the publish.',
+    words: 'This may or may not have been sent.',
+  },
   replaced: { happened: 'A newer connection acts for this client.', words: 'You are connected elsewhere. Go on here?' },
   'server-error': {
     happened: 'The server has reported trouble of its own.',
@@ -164,6 +173,10 @@ const ERRORS: { readonly [Code in ErrorCode]: Told } = {
   'stale-base': {
     happened: 'The channel has moved past the position that the publish named as its base.',
     words: 'This has changed meanwhile.',
+  },
+  superseded: {
+    happened: 'The server had refused the publish, and the reason was lost with the connection.',
+    words: 'This was not sent.',
   },
   timeout: { happened: 'There was no answer in time.', words: 'This took too long.' },
   'too-many': { happened: 'The server’s limit for this is reached.', words: 'Too many are open.' },

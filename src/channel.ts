@@ -4,8 +4,9 @@
 // - Handlers are kept in a Map: a message may be named `constructor`.
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
-import type { Effect, Input, Message, Receipt, Reset } from './effects.ts'
+import type { Delivery, Input, Message, Receipt, Reset } from './effects.ts'
 import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
+import { RealtimeError } from './errors.ts'
 import type { Position } from './protocol/frames.ts'
 import type { ChannelSnapshot } from './snapshots.ts'
 
@@ -21,6 +22,9 @@ export interface Readable<T> {
   subscribe(listener: () => void): () => void
 }
 
+/** Which publishes go first when the outbox is full and drops by priority. Never changes the order within a channel. */
+export type Priority = 'low' | 'normal' | 'high'
+
 /** How one publish differs from the client's defaults. */
 export interface PublishOptions {
   /**
@@ -29,12 +33,19 @@ export interface PublishOptions {
    * @defaultValue `publish.timeoutMs` of the client, 60 000
    */
   timeoutMs?: number
+  /** What may go for it, and what it may go for, where `outbox.overflow` is `drop-lowest-priority`. @defaultValue 'normal' */
+  priority?: Priority
+  /** Gives it up when this is aborted: rejects `aborted`, outcome `rejected` if it was never sent, else `unknown`. */
+  signal?: AbortSignal
   /** Refused with `stale-base` if the channel has moved past this position, or has another history. */
   base?: Position
 }
 
 /** Gets one message, in the order of the channel. */
 export type MessageHandler = (data: unknown, message: Message) => unknown
+
+/** Gets a new start; may answer how far what it has loaded reaches. */
+export type ResetHandler = (reset: Reset) => unknown
 
 /** A named stream of messages. Every function is bound: it can be passed on by itself. */
 export interface Channel {
@@ -56,13 +67,25 @@ export interface Channel {
   /**
    * Calls `handler` when continuity was lost: whatever was known of the channel no longer counts, and messages go on right
    * after `position`. With a `snapshot` that is the state to start from; without one, load it elsewhere or start empty.
+   *
+   * A handler may take its time: until the promise that it returns has settled, this channel's messages wait, within
+   * `inbox.maxHeldBytes`, and other channels go on. Answering `{ position }`, the position of what it has loaded, leaves out the
+   * messages up to there.
    */
-  onReset(handler: (reset: Reset) => unknown): () => void
+  onReset(handler: ResetHandler): () => void
+  /**
+   * Asks the server for a new start of this channel, and resolves when the handlers of `onReset` are done with it.
+   *
+   * Waits for the connection where there is none. Reads the channel until then.
+   *
+   * @throws RealtimeError `closed`: the client was closed. `forbidden` or another code of the server's: it refused the channel.
+   */
+  refresh(): Promise<void>
   /**
    * Sends `data` to everyone subscribed to this channel and resolves once the server has stored it.
    *
    * Before the connection is live, also while `disconnected` or `failed`, the message waits in the outbox; order per channel is
-   * the order of calls. Forgetting the
+   * the order of calls. After a lost connection it is sent again, and the server keeps one copy. Forgetting the
    * promise is safe: a failure that nobody handles becomes an `error` event.
    *
    * @param name - Message name: 1 to 64 bytes of UTF-8.
@@ -76,10 +99,12 @@ export interface Channel {
    * @throws RealtimeError `forbidden`, outcome `rejected`: the server refused this channel. Trying again will not help.
    * @throws RealtimeError `too-many` or `internal`, outcome `rejected`: a limit of the server is reached, or it failed. Try later.
    * @throws RealtimeError `stale-base`, outcome `rejected`: the channel has moved past `base`. Look again, then decide.
-   * @throws RealtimeError `timeout`, outcome `rejected` if it was never sent, else `unknown`.
-   * @throws RealtimeError `connection-lost`, outcome `unknown`: it was sent, and the answer was lost with the connection.
-   *   The server has it once or not at all; it is not sent again.
-   * @throws RealtimeError `closed`, outcome as for `timeout`: the client was closed first.
+   * @throws RealtimeError `superseded`, outcome `rejected`: the server had refused it, and the reason was lost with the connection.
+   * @throws RealtimeError `timeout`, outcome `rejected` if it was never sent, else `unknown`: the server has it once or not at all.
+   * @throws RealtimeError `aborted`, outcome as for `timeout`: `signal` was aborted. `closed`: the client was closed first.
+   * @throws RealtimeError `record-lost` or `epoch-changed`, outcome `unknown`: the server lost its memory of this client, or the
+   *   channel's history, while the message was on its way. Look whether it is there before you publish it again.
+   * @throws RealtimeError `connection-lost`, outcome `unknown`: the same, from a server of protocol level 1, after every loss.
    *
    * @example
    * const { offset } = await room.publish('message', { text: 'hi' })
@@ -104,12 +129,41 @@ export interface ChannelPort {
 /** The handle, and the client's way to hand over what has arrived. */
 export interface ChannelHandle {
   readonly channel: Channel
-  deliver(effect: Extract<Effect, { type: 'deliver' }>): void
+  /** Tells whether the channel must wait until `resume` is called. */
+  deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
 }
 
 export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   const named = new Map<string, Emitter<{ message: Message }>>()
   const all = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
+
+  /** What waits for the next new start. */
+  const refreshing = new Set<() => void>()
+
+  function refresh(): Promise<void> {
+    const release = reading()
+    let stop = () => {}
+    const done = new Promise<void>((resolve, reject) => {
+      const look = () => {
+        const { status, lastError } = port.state.getSnapshot()
+        if (status === 'idle') reject(new RealtimeError('closed'))
+        if (status === 'denied' || status === 'detached') reject(lastError)
+      }
+      refreshing.add(resolve)
+      stop = port.state.subscribe(look)
+      port.feed({ type: 'refresh', channel: name })
+      look()
+    })
+    return done.finally(() => {
+      stop()
+      release()
+    })
+  }
+
+  function started(): void {
+    for (const resolve of refreshing) resolve()
+    refreshing.clear()
+  }
 
   /** Reads until the function it answers is called, which calls `stop` too. */
   function reading(stop?: () => void): () => void {
@@ -132,12 +186,29 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       onAny: (handler) => reading(all.on('message', handler)),
       onReset: (handler) => reading(all.on('reset', handler)),
       publish: (...publish) => port.publish(name, ...publish),
+      refresh,
       retain: () => reading(),
       state: port.state,
     },
-    deliver({ event, detail }) {
+    deliver({ event, detail }, resume) {
       if (event === 'message') named.get(detail.name)?.emit(event, detail)
-      all.emit(event, detail)
+      const answers: unknown[] = []
+      all.emit(event, detail, answers)
+      if (event === 'message') return false
+      if (!answers.some(Boolean)) {
+        started()
+        return false
+      }
+      // Left out is only what all of them have.
+      const reach = (answer: unknown) => {
+        const { position } = (answer ?? {}) as { readonly position?: Position }
+        return position?.epoch === detail.position.epoch ? position.offset : 0
+      }
+      void Promise.all(answers).then((settled) => {
+        resume(Math.min(...settled.map(reach)))
+        started()
+      })
+      return true
     },
   }
 }

@@ -4,7 +4,14 @@
 // - Promises live here and no deeper: what the application's functions promise becomes an input, a settlement becomes a promise.
 // - Options never change under a living client. A new destination is a new client.
 
-import { type Channel, type ChannelHandle, createChannel, type PublishOptions, type Readable } from './channel.ts'
+import {
+  type Channel,
+  type ChannelHandle,
+  createChannel,
+  type Priority,
+  type PublishOptions,
+  type Readable,
+} from './channel.ts'
 import { createDriver } from './driver.ts'
 import type { Input, Receipt } from './effects.ts'
 import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
@@ -34,10 +41,7 @@ export interface ClientEvents {
 export interface Client {
   /** Dials. Does nothing while connected, trying, or `failed`; a running wait is not cut. */
   connect(): void
-  /**
-   * Hangs up and stays down until `connect()` or `retryNow()`. What waits in the outbox stays there; what was sent and not
-   * answered ends `unknown`.
-   */
+  /** Hangs up and stays down until `connect()` or `retryNow()`. What is in the outbox stays there, for as long as its `timeoutMs` lasts. */
   disconnect(): void
   /** Tries at once: ends a wait, leaves `failed`. */
   retryNow(): void
@@ -87,7 +91,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
 
-  const driver = createDriver(session, environment, settings.maxFrameBytes, {
+  const driver = createDriver(session, environment, settings, {
     authorize({ attemptId }) {
       const found = (found: string | URL) => driver.feed({ type: 'authorized', attemptId, url: checkUrl(found) })
       if (typeof url !== 'function') return found(url)
@@ -98,10 +102,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       settlements.get(id)?.(result)
       settlements.delete(id)
     },
-    deliver(effect) {
-      // What was meant for handlers that are gone is not for those that came after them.
-      if (session.getChannelSnapshot(effect.channel).position) handles.get(effect.channel)?.deliver(effect)
-    },
+    deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
     changed(what) {
       for (const name of what) changes.get(name)?.emit('changed', undefined)
@@ -132,11 +133,13 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     channel: string,
     name: string,
     data: unknown,
-    { base, timeoutMs = settings.publish.timeoutMs }: PublishOptions = {},
+    { base, timeoutMs = settings.publish.timeoutMs, priority = 'normal', signal }: PublishOptions = {},
   ): Promise<Receipt> {
     const id = createId()
+    const abort = () => feed({ type: 'abort', id })
     const settlement = new Settlement<Receipt>((resolve, reject) => {
       settlements.set(id, (result) => {
+        signal?.removeEventListener('abort', abort)
         if (!(result instanceof RealtimeError)) return resolve(result)
         reject(result)
         // Whoever awaits it has done so by then.
@@ -147,18 +150,12 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     settlement.catch(() => {})
     settlement.isAwaited = false
     const dataText = encode(data)
-    const isValid = dataText && isIdentifier(name) && timeoutMs >= 0
-    const take = isValid ? use : feed
-    take({
-      type: 'publish',
-      channel,
-      id,
-      name,
-      dataText,
-      base: base ?? undefined,
-      timeoutMs,
-      refusal: !isValid && 'invalid',
-    })
+    const rank = PRIORITIES.indexOf(priority)
+    const refusal =
+      dataText && isIdentifier(name) && timeoutMs >= 0 && rank >= 0 ? signal?.aborted && 'aborted' : 'invalid'
+    const take = refusal ? feed : use
+    signal?.addEventListener('abort', abort)
+    take({ type: 'publish', channel, id, name, dataText, base: base ?? undefined, timeoutMs, priority: rank, refusal })
     return settlement
   }
 
@@ -172,7 +169,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       if (!isChannelName(name)) throw new RealtimeError('config', { message: 'A channel name is 1 to 256 bytes' })
       handle = createChannel(name, {
         reportError,
-        state: readable(name, () => session.getChannelSnapshot(name)),
+        state: readable(name, () => session.getChannelSnapshot(name, driver.elapsedMs())),
         use,
         feed,
         publish,
@@ -198,6 +195,8 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     on: events.on,
   }
 }
+
+const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high']
 
 function checkUrl(url: string | URL): string {
   try {

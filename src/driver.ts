@@ -5,10 +5,13 @@
 // - An input that arrives during a step waits until that step's effects are done. They are done in the order in which the
 //   session listed them; what the application's listeners see comes after all of them.
 // - Listeners are called outside of steps, one at a time and in order, so one that calls back in is heard at once.
+// - They are called in time slices: after `sliceMs` the page has its turn. A handler of a reset that takes its time keeps
+//   its own channel waiting and no other.
 // - Frames leave together at the end of the tick; nothing waits to fill a batch.
 
-import type { Effect, Input } from './effects.ts'
+import type { Delivery, Effect, Input } from './effects.ts'
 import type { Cancel, Environment, SocketHandle } from './env/environment.ts'
+import type { Settings } from './options.ts'
 import { batchFrames, decodeMessage, type EncodedFrame, encodeFrame, SUBPROTOCOL } from './protocol/codec.ts'
 import { createServerFrameReader } from './protocol/read-server-frame.ts'
 import type { Session } from './session.ts'
@@ -27,8 +30,11 @@ export interface DriverPorts {
   /** Asks for the address; answered by an input with the same number. */
   authorize(effect: EffectOf<'authorize'>): void
   settle(effect: EffectOf<'settle'>): void
-  /** What listeners hear of: called outside of steps, in order. */
-  deliver(effect: EffectOf<'deliver'>): void
+  /**
+   * What listeners hear of: called outside of steps, in order. Answers true where its channel must wait until `resume` is called,
+   * with the offset up to which the application has everything by itself; 0 if it has nothing.
+   */
+  deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
   emit(effect: EffectOf<'emit'>): void
   /** What looks different now: channels by name, and the connection as `undefined`. */
   changed(what: ReadonlySet<string | undefined>): void
@@ -37,17 +43,19 @@ export interface DriverPorts {
 export interface Driver {
   /** Takes an input in. `isLocal`: the application's own call, whose changes it sees before the call returns. */
   feed(input: Input, isLocal?: boolean): void
+  /** Elapsed time at this moment, on which freshness is measured: asked for outside of steps. */
+  elapsedMs(): number
 }
 
 export function createDriver(
   session: Session,
   environment: Environment,
-  maxFrameBytes: number,
+  { maxFrameBytes, dispatch }: Settings,
   ports: DriverPorts,
 ): Driver {
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
-  let deliveries: EffectOf<'deliver' | 'emit'>[] = []
+  const deliveries: (Delivery | EffectOf<'emit'>)[] = []
   let changes = new Set<string | undefined>()
   let outgoing: EncodedFrame[] = []
   let outgoingBytes = 0
@@ -96,10 +104,6 @@ export function createDriver(
 
   function perform(effect: Effect): void {
     switch (effect.type) {
-      case 'authorize':
-        return ports.authorize(effect)
-      case 'settle':
-        return ports.settle(effect)
       case 'changed':
         changes.add(effect.channel)
         cancelFrame ??= environment.frame(notify)
@@ -123,11 +127,13 @@ export function createDriver(
         isClosed = true
         stopHints()
         cancelTimer?.()
-        // What waits for handlers is not theirs any more; what happened to the client is still told.
-        deliveries = deliveries.filter(({ type }) => type === 'emit')
         return notify()
-      default:
+      case 'deliver':
+      case 'emit':
         deliveries.push(effect)
+        return
+      default:
+        ports[effect.type](effect as never)
     }
   }
 
@@ -141,6 +147,7 @@ export function createDriver(
             type: 'socket.received',
             socketId,
             message: typeof data === 'string' ? decodeMessage(data, maxFrameBytes, readFrame) : 'malformed',
+            length: (data as string).length,
           })
         },
         ended: (closeCode, reason) => feed({ type: 'socket.ended', socketId, closeCode, reason }),
@@ -165,8 +172,36 @@ export function createDriver(
   function deliver(): void {
     if (isDelivering) return
     isDelivering = true
-    for (let next = deliveries.shift(); next; next = deliveries.shift()) ports[next.type](next as never)
-    isDelivering = false
+    const untilMs = environment.monotonicNow() + dispatch.sliceMs
+    const handed: Delivery[] = []
+    for (let next = deliveries.shift(); next; next = deliveries.shift()) {
+      if (next.type === 'emit') ports.emit(next)
+      else if (handOver(next)) handed.push(next)
+      if (environment.monotonicNow() >= untilMs) break
+    }
+    const goOn = () => {
+      isDelivering = false
+      deliver()
+    }
+    if (deliveries.length) environment.defer(goOn)
+    else isDelivering = false
+    if (handed.length) feed({ type: 'delivered', deliveries: handed })
+  }
+
+  /** Tells whether the delivery is done with. */
+  function handOver(delivery: Delivery): boolean {
+    const { lane } = delivery
+    if (lane.parked) return !lane.parked.push(delivery)
+    if (lane.isClosed || (delivery.event === 'message' && delivery.detail.offset <= lane.skipTo)) return true
+    const parked: Delivery[] = []
+    const waits = ports.deliver(delivery, (skipTo) => {
+      lane.skipTo = skipTo
+      lane.parked = undefined
+      deliveries.unshift(...parked)
+      feed({ type: 'delivered', deliveries: [delivery] })
+    })
+    if (waits) lane.parked = parked
+    return !waits
   }
 
   function arm(): void {
@@ -192,5 +227,11 @@ export function createDriver(
 
   const stopHints = environment.onHint((hint) => feed({ type: 'hint', hint }))
 
-  return { feed }
+  return {
+    feed,
+    elapsedMs() {
+      readClocks()
+      return now.elapsedMs
+    },
+  }
 }

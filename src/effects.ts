@@ -3,13 +3,14 @@
 // Rules of this file:
 // - Inputs say what happened, effects say what to do. Both are data.
 // - Whatever belongs to a socket carries its `socketId`, whatever answers a question its number: answers to old ones are dropped.
+// - A lane is the one thing that both sides hold: the session counts what is in it and closes it, the driver empties it.
 
 import type { ErrorCode, RealtimeError } from './errors.ts'
 import type { ErrorDetails } from './options.ts'
 import type { Hint } from './env/environment.ts'
 import type { Decoded, OutgoingFrame } from './protocol/codec.ts'
 import type { Position, Sender } from './protocol/frames.ts'
-import type { KnownServerFrame } from './protocol/read-server-frame.ts'
+import type { ServerFrame } from './protocol/frames.ts'
 import type { ClientSnapshot } from './snapshots.ts'
 
 /** The instant of an input, on the clocks that deadlines run on. The driver keeps it up to date; nobody keeps a copy. */
@@ -35,15 +36,19 @@ export interface Publish {
   /** Refused if the channel has moved past it. */
   readonly base: Position | undefined
   readonly timeoutMs: number
+  /** Where the outbox drops by priority, the lower goes first. */
+  readonly priority: number
   /** Why it cannot be sent, where that is known already. */
-  readonly refusal: ErrorCode | false
+  readonly refusal: ErrorCode | false | undefined
 }
 
 export type Input =
   | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
   | ({ readonly type: 'publish' } & Publish)
-  | { readonly type: 'subscribe' | 'unsubscribe'; readonly channel: string }
+  | { readonly type: 'abort'; readonly id: string }
+  | { readonly type: 'subscribe' | 'unsubscribe' | 'refresh'; readonly channel: string }
+  | { readonly type: 'delivered'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'hint'; readonly hint: Hint }
   | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string }
   | { readonly type: 'denied'; readonly attemptId: number; readonly error: unknown }
@@ -51,9 +56,14 @@ export type Input =
   | {
       readonly type: 'socket.received'
       readonly socketId: number
-      readonly message: Decoded<KnownServerFrame> | 'malformed'
+      readonly message: Decoded<ServerFrame> | 'malformed'
+      /** Characters of the message, by which what waits for handlers is counted. */
+      readonly length: number
     }
   | { readonly type: 'socket.ended'; readonly socketId: number; readonly closeCode: number; readonly reason: string }
+
+/** An input of that type. */
+export type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
 
 /** A message as handlers receive it. */
 export interface Message {
@@ -71,7 +81,7 @@ export interface Message {
   readonly storedAtMs: number
   /** It was fetched from the history rather than pushed. */
   readonly replayed: boolean
-  /** The last reset's snapshot may contain it already. Never at protocol level 1, which has no snapshots. */
+  /** The last reset's snapshot may contain it already: the server could not tell exactly what the snapshot stands for. */
   readonly overlap: boolean
 }
 
@@ -83,6 +93,31 @@ export interface Reset {
   readonly snapshot: unknown
   /** Delivery goes on right after this position. */
   readonly position: Position
+}
+
+/** The way of one channel's messages to its handlers. */
+export interface Lane {
+  /** What waits in it, in characters as they arrived. */
+  queued: number
+  /** What waits in it is for nobody any more: a new start has replaced it, or nobody reads the channel now. */
+  isClosed: boolean
+  /** While a handler of a reset takes its time: what waits behind it. */
+  parked: Delivery[] | undefined
+  /** The application has everything up to this offset from elsewhere. */
+  skipTo: number
+}
+
+/** What handlers hear of. */
+export type Happening =
+  | { readonly event: 'message'; readonly detail: Message }
+  | { readonly event: 'reset'; readonly detail: Reset }
+
+/** Something on its way to the handlers of a channel. */
+export type Delivery = Happening & {
+  readonly type: 'deliver'
+  readonly channel: string
+  readonly lane: Lane
+  readonly length: number
 }
 
 /** What an acknowledged publish resolves with. */
@@ -98,8 +133,7 @@ export type Effect =
   | { readonly type: 'socket.send'; readonly frame: OutgoingFrame }
   | { readonly type: 'socket.close'; readonly closeCode: number; readonly reason: string }
   | { readonly type: 'settle'; readonly id: string; readonly result: Receipt | RealtimeError }
-  | { readonly type: 'deliver'; readonly channel: string; readonly event: 'message'; readonly detail: Message }
-  | { readonly type: 'deliver'; readonly channel: string; readonly event: 'reset'; readonly detail: Reset }
+  | Delivery
   | { readonly type: 'emit'; readonly event: 'status' | 'drained'; readonly detail: ClientSnapshot }
   | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }
   | { readonly type: 'changed'; readonly channel?: string }

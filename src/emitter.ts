@@ -11,20 +11,20 @@ import { createNanoEvents } from 'nanoevents'
 export interface Emitter<Events> {
   /** Calls `listener` with each detail; returns the function that stops it. */
   on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown): () => void
-  /** Tells whether anybody listens. */
-  emit<Name extends keyof Events>(event: Name, detail: Events[Name]): boolean
+  /** Tells whether anybody listens, and gathers what the listeners answer: what fails is reported and answers nothing. */
+  emit<Name extends keyof Events>(event: Name, detail: Events[Name], answers?: unknown[]): boolean
 }
 
 export function createEmitter<Events>(reportError: (error: unknown) => void): Emitter<Events> {
-  type Handlers = { [Name in keyof Events]: (detail: Events[Name]) => void }
+  type Handlers = { [Name in keyof Events]: (detail: Events[Name], answers: unknown[]) => void }
   const emitter = createNanoEvents<Handlers>()
   return {
     on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown) {
       let isActive = true
-      const guarded = (detail: Events[Name]) => {
+      const guarded = (detail: Events[Name], answers: unknown[]) => {
         try {
-          const result = isActive && listener(detail)
-          if (result instanceof Promise) result.catch(reportError)
+          const answer = isActive && listener(detail)
+          answers.push(answer instanceof Promise ? answer.catch(reportError) : answer)
         } catch (error) {
           reportError(error)
         }
@@ -35,8 +35,8 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
         stop()
       }
     },
-    emit(event, detail) {
-      emitter.emit(event, ...([detail] as Parameters<Handlers[typeof event]>))
+    emit(event, detail, answers = []) {
+      emitter.emit(event, ...([detail, answers] as Parameters<Handlers[typeof event]>))
       return Boolean(emitter.events[event]?.length)
     },
   }

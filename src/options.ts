@@ -5,6 +5,7 @@
 // - A bad value throws `config` when the client is made, naming the option. Options nobody knows are left to the compiler.
 
 import { RealtimeError } from './errors.ts'
+import type { Overflow } from './delivery/outbox.ts'
 import type { ClosePolicy } from './protocol/close-codes.ts'
 
 /** Trouble that no promise could tell of. */
@@ -66,6 +67,16 @@ export interface PublishDefaults {
    * @defaultValue 60_000
    */
   timeoutMs?: number
+  /**
+   * What becomes of a sent publish of which nobody can tell any more whether the server stored it: because the server has lost
+   * its record of this client (`record-lost`), or the channel's whole history (`epoch-changed`).
+   *
+   * `reject` ends it `unknown`. `resend` publishes it once more, with the same `id`: it may then be stored twice, and whoever
+   * reads it tells by the `id`. Timeout, abort and close always end it `unknown`.
+   *
+   * @defaultValue 'reject'
+   */
+  onUnknown?: 'reject' | 'resend'
 }
 
 /** How much may wait for the server: never-sent and unacknowledged publishes together. */
@@ -74,6 +85,35 @@ export interface OutboxOptions {
   maxMessages?: number
   /** At most this many encoded bytes. @defaultValue 1_048_576 */
   maxBytes?: number
+  /**
+   * What goes when it is full, always with `outbox-full`, outcome `rejected`, and never what was sent already: the new publish
+   * (`reject`), the oldest (`drop-oldest`), or the oldest of the lowest `priority`, if that is below the new one's
+   * (`drop-lowest-priority`).
+   *
+   * @defaultValue 'reject'
+   */
+  overflow?: Overflow
+}
+
+/** How much of a channel may wait here, and for how long. */
+export interface InboxOptions {
+  /** Messages of one channel that arrived before their turn, at most; beyond it what is missing is fetched. @defaultValue 1_024 */
+  maxHeld?: number
+  /**
+   * How much of one channel may wait for its turn or for handlers, as it arrived. Above it further messages are left to the
+   * server and fetched when half of it has been handed over. Counted in characters, and without one page that may come on top.
+   *
+   * @defaultValue 262_144
+   */
+  maxHeldBytes?: number
+  /** How long a missing message may take to come by itself, in milliseconds of awake time, before it is fetched. @defaultValue 2_000 */
+  gapTimeoutMs?: number
+}
+
+/** How handlers are called. */
+export interface DispatchOptions {
+  /** After this many milliseconds of handlers the page has its turn; the rest follows right after. @defaultValue 8 */
+  sliceMs?: number
 }
 
 /** How channels are kept. */
@@ -96,6 +136,8 @@ export interface ClientOptions {
   connect?: ConnectOptions
   publish?: PublishDefaults
   outbox?: OutboxOptions
+  inbox?: InboxOptions
+  dispatch?: DispatchOptions
   channels?: ChannelsOptions
   /** What to do after a close code, where the built-in table does not fit a server: `{ 4001: 'reauthorize' }`. */
   closeCodes?: Readonly<Record<number, ClosePolicy>>
@@ -121,6 +163,8 @@ export interface Settings {
   readonly connect: Group<ConnectOptions>
   readonly publish: Group<PublishDefaults>
   readonly outbox: Group<OutboxOptions>
+  readonly inbox: Group<InboxOptions>
+  readonly dispatch: Group<DispatchOptions>
   readonly channels: Group<ChannelsOptions>
   readonly closeCodes: Readonly<Record<number, ClosePolicy>>
   readonly maxFrameBytes: number
@@ -137,23 +181,28 @@ export const DEFAULTS: Settings = {
   },
   heartbeat: { intervalMs: 25_000, timeoutMs: 10_000 },
   connect: { timeoutMs: 10_000, auto: true },
-  publish: { timeoutMs: 60_000 },
-  outbox: { maxMessages: 1_000, maxBytes: 1_048_576 },
+  publish: { timeoutMs: 60_000, onUnknown: 'reject' },
+  outbox: { maxMessages: 1_000, maxBytes: 1_048_576, overflow: 'reject' },
+  inbox: { maxHeld: 1_024, maxHeldBytes: 262_144, gapTimeoutMs: 2_000 },
+  dispatch: { sliceMs: 8 },
   channels: { lingerMs: 1_000 },
   closeCodes: {},
   maxFrameBytes: 1_048_576,
 }
 
-/** What an option must be at least, where that is not 0. */
-const MINIMUM: Readonly<Record<string, number>> = {
+/** What an option must be at least, where that is not 0, or which words it may be. */
+const RULES: Readonly<Record<string, number | string>> = {
   factor: 1,
   maxAttempts: 1,
   intervalMs: 100,
   timeoutMs: 1,
   maxMessages: 1,
   maxBytes: 1,
+  maxHeldBytes: 1,
   // A server gathers frames up to this.
   maxFrameBytes: 65_536,
+  onUnknown: 'reject or resend',
+  overflow: 'reject or drop-oldest or drop-lowest-priority',
 }
 
 /** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
@@ -168,11 +217,15 @@ function merge(path: string, defaults: Values, given: Values): Values {
   const merged: Record<string, unknown> = { ...given }
   for (const [name, fallback] of Object.entries(defaults)) {
     const value = given[name] ?? fallback
-    const minimum = MINIMUM[name] ?? 0
+    const rule = RULES[name] ?? 0
     const type = typeof fallback
-    // Not `value < minimum`: NaN must be refused too.
-    if (typeof value !== type || (type === 'number' && !((value as number) >= minimum))) {
-      const wanted = type === 'number' ? `>= ${minimum}` : `of type ${type}`
+    const isGood =
+      type === 'number'
+        ? // Not `value < rule`: NaN must be refused too.
+          (value as number) >= (rule as number)
+        : !rule || (rule as string).split(' or ').includes(value as string)
+    if (typeof value !== type || !isGood) {
+      const wanted = type === 'number' ? `>= ${rule}` : rule || `of type ${type}`
       throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}` })
     }
     merged[name] = type === 'object' ? merge(`${path}${name}.`, fallback as Values, value as Values) : value

@@ -5,11 +5,12 @@
 // - Waking early, late or twice is harmless: deadlines are compared, never trusted.
 // - Run to completion: the driver calls `step` again only after it has returned.
 
+import { due } from './delivery/outbox.ts'
 import type { Effect, Input, Now } from './effects.ts'
 import { knownErrorCode, RealtimeError } from './errors.ts'
 import type { Settings } from './options.ts'
-import type { KnownServerFrame } from './protocol/read-server-frame.ts'
-import { attach, denied, subscribe, unsubscribe } from './session/attaching.ts'
+import type { ServerFrame } from './protocol/frames.ts'
+import { attach, denied, detached, restart, subscribe, unsubscribe } from './session/attaching.ts'
 import {
   authorized,
   ended,
@@ -33,12 +34,14 @@ import {
   complain,
   type Core,
   createCore,
+  freshForMs,
   sends,
   sweepAt,
+  touch,
   type Violation,
 } from './session/core.ts'
-import { acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
-import { attached, behind, event, page, reset } from './session/receiving.ts'
+import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
+import { attached, behind, delivered, event, fillGap, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
@@ -53,6 +56,8 @@ export interface Stats {
   /** Publishes that have not settled, and their encoded bytes. */
   readonly outbox: number
   readonly outboxBytes: number
+  /** What waits for its turn, because messages before it are missing, or for handlers: in characters as it arrived. */
+  readonly held: number
   /** Sessions that became live after the first. */
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
@@ -72,7 +77,7 @@ export interface Session {
   dueInMs(): number
   /** The same reference until something visible has changed. */
   getSnapshot(): ClientSnapshot
-  getChannelSnapshot(channel: string): ChannelSnapshot
+  getChannelSnapshot(channel: string, elapsedMs?: number): ChannelSnapshot
   getStats(): Stats
 }
 
@@ -80,7 +85,7 @@ export function createSession(settings: Settings, random: () => number, createId
   const core = createCore(settings, random, createId)
   return {
     step(input, now) {
-      core.now = now
+      core.clock = now
       core.effects = []
       const { socketId } = input as { readonly socketId?: number }
       if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
@@ -90,14 +95,15 @@ export function createSession(settings: Settings, random: () => number, createId
       return core.effects
     },
     dueInMs: () => dueInMs(core),
-    getSnapshot: () => core.snapshot,
-    getChannelSnapshot: (channel) => channelSnapshot(core, channel),
+    getSnapshot: () => core.view,
+    getChannelSnapshot: (channel, elapsedMs) => channelSnapshot(core, channel, elapsedMs),
     getStats: () => ({
       ...core.counters,
+      held: [...core.records.values()].reduce((sum, { lane }) => sum + lane.queued, 0),
       reconnects: Math.max(0, core.counters.reconnects),
-      outbox: core.outbox.count(),
-      outboxBytes: core.outbox.bytes(),
-      latencyMs: core.latencyMs,
+      outbox: core.publishes.unsettled.size,
+      outboxBytes: core.publishes.unsettledBytes,
+      latencyMs: core.roundTripMs,
     }),
   }
 }
@@ -117,36 +123,42 @@ const ON_INPUT: Handlers<Input> = {
   disconnect: ask,
   retry: ask,
   close(core, input) {
-    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.now.awakeMs + input.drainMs, FOREVER_MS)
+    core.closeDueAtMs = Math.min(core.closeDueAtMs, core.clock.awakeMs + input.drainMs, FOREVER_MS)
   },
   publish(core, input) {
     publish(core, input)
     attach(core, channelRecord(core, input.channel))
   },
+  abort,
   subscribe,
   unsubscribe,
+  refresh: restart,
+  delivered,
   hint: hinted,
   wake() {},
   authorized,
   denied: unauthorized,
   'socket.opened': opened,
-  'socket.received'(core, { socketId, message }) {
+  'socket.received'(core, { socketId, message, length }) {
     if (message === 'malformed') return violated(core, 'message')
     core.counters.unknownFrames += message.unknownCount
+    core.frameLength = length / message.frames.length
     for (const frame of message.frames) {
       // A frame may have ended the socket that it came on, and with it the ones after it.
       if (!isCurrent(core, socketId)) return
       const isInTime = sends(core) || GREETINGS.includes(frame.type)
-      if (!isInTime || ON_FRAME[frame.type](core, frame as never)) violated(core, frame.type)
+      const violation = isInTime ? ON_FRAME[frame.type](core, frame as never) : 'protocol'
+      if (violation) violated(core, frame.type, violation)
     }
   },
   'socket.ended': ended,
 }
 
-const ON_FRAME: Handlers<KnownServerFrame> = {
+const ON_FRAME: Handlers<ServerFrame> = {
   welcome: welcomed,
   attached,
   denied,
+  detached,
   reset,
   ack: acked,
   nack: nacked,
@@ -164,49 +176,53 @@ const ON_FRAME: Handlers<KnownServerFrame> = {
 function lookAfter(core: Core): void {
   watchDrain(core)
   phaseDue(core)
-  giveUp(core, core.outbox.due(core.now.awakeMs), 'timeout')
-  if (core.now.awakeMs >= core.sweepAtMs) sweep(core)
+  giveUp(core, due(core.publishes, core.clock.awakeMs), 'timeout')
+  if (core.clock.awakeMs >= core.sweepAtMs) sweep(core)
   // Asked to close: once everything has settled, or when the time for that is up.
-  if (core.closeDueAtMs <= core.now.awakeMs || (core.closeDueAtMs < Infinity && !core.outbox.count()))
+  if (core.closeDueAtMs <= core.clock.awakeMs || (core.closeDueAtMs < Infinity && !core.publishes.unsettled.size))
     trigger(core, 'close')
 }
 
 /** Looks after every channel's deadlines, and finds when the next one is. */
 function sweep(core: Core): void {
   core.sweepAtMs = Infinity
-  let askedAtMs = core.outbox.unansweredSinceMs()
-  for (const record of core.channels.values()) {
+  let askedAtMs = core.publishes.unanswered.values().next().value?.sentAtMs ?? Infinity
+  for (const record of core.records.values()) {
     attach(core, record)
-    if (record.readUntilMs > core.now.awakeMs) sweepAt(core, record.readUntilMs)
-    askedAtMs = Math.min(
-      askedAtMs,
-      record.attachment.askedAtMs,
-      record.attachment.fetch ? record.attachment.fetchedAtMs : Infinity,
-    )
+    if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
+    const { gapAtMs } = record
+    if (gapAtMs <= core.clock.awakeMs) fillGap(core, record)
+    else sweepAt(core, gapAtMs)
+    const staleInMs = freshForMs(core, record)
+    if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
+    else if (record.view?.fresh) touch(core, record)
+    askedAtMs = Math.min(askedAtMs, record.askedAtMs, record.fetching ? record.fetchedAtMs : Infinity)
   }
   // A question asked before the last ping speaks of a slow store, not of a dead socket.
   const dueAtMs = Math.max(askedAtMs, core.pingedAtMs) + ANSWER_MS
-  if (dueAtMs <= core.now.awakeMs) probe(core)
+  if (dueAtMs <= core.clock.awakeMs) probe(core)
   else sweepAt(core, dueAtMs)
 }
 
-function channelSnapshot(core: Core, channel: string): ChannelSnapshot {
+function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.elapsedMs): ChannelSnapshot {
   const record = channelRecord(core, channel)
-  record.snapshot ??= {
-    status: record.status,
-    // Not known yet: nobody asks for it.
-    fresh: null,
-    syncedAtMs: null,
-    position: record.position,
-    pending: record.pending,
+  const fresh = record.shown && core.heartbeatMs < Infinity ? freshForMs(core, record, elapsedMs) > 0 : null
+  // The moment may have passed without a step: while the page slept, or was busy.
+  if (record.view?.fresh !== fresh) record.view = undefined
+  record.view ??= {
+    status: record.phase,
+    fresh,
+    syncedAtMs: record.syncedAtMs > -Infinity ? core.clock.wallMs - core.clock.elapsedMs + record.syncedAtMs : null,
+    position: record.shown,
+    pending: record.unsettled,
     invalid: 0,
-    lastError: record.lastError,
+    lastError: record.trouble,
   }
-  return record.snapshot
+  return record.view
 }
 
 function dueInMs(core: Core): number {
-  const polls = sends(core) && core.now.sentBytes > core.drainedBytes
-  const dueAtMs = Math.min(core.outbox.dueAtMs(), core.sweepAtMs, core.closeDueAtMs)
-  return Math.min(phaseDueInMs(core), dueAtMs - core.now.awakeMs, polls ? DRAIN_POLL_MS : Infinity)
+  const polls = sends(core) && core.clock.sentBytes > core.drainedBytes
+  const dueAtMs = Math.min(core.publishes.dueAtMs, core.sweepAtMs, core.closeDueAtMs)
+  return Math.min(phaseDueInMs(core), dueAtMs - core.clock.awakeMs, polls ? DRAIN_POLL_MS : Infinity)
 }

@@ -15,16 +15,20 @@ export type Status = 'idle' | 'connecting' | 'connected' | 'reconnecting' | 'dis
  *
  * - `idle`: nobody here wants it. `attaching`: asked for, not answered yet, or the connection is down.
  * - `live`: the server pushes, or, for writing alone, takes publishes. `catching-up`: missed messages are being fetched.
- * - `denied`: the server refused it on this connection. `detached`: the server withdrew it; not at level 1.
+ * - `denied`: the server refused it on this connection. `detached`: the server withdrew it.
  */
 export type ChannelStatus = 'idle' | 'attaching' | 'live' | 'catching-up' | 'denied' | 'detached'
 
 /** What an application sees of a channel. */
 export interface ChannelSnapshot {
   readonly status: ChannelStatus
-  /** The server, asked lately, named a position that has been reached. `null`: not known, as always at protocol level 1. */
+  /**
+   * The server, asked within the last heartbeat interval and 10 seconds, named a position that handlers have been given. It does
+   * not count as fresh for longer than that, whatever slept or jumped meanwhile. `null`: nobody reads the channel, or
+   * `heartbeat.intervalMs` is `Infinity`, so nobody asks.
+   */
   readonly fresh: boolean | null
-  /** When the question was asked that the data here was last known to be complete by; Unix milliseconds. `null` at level 1. */
+  /** When the question was asked as of which everything is here; Unix milliseconds. `null` before the first answer. */
   readonly syncedAtMs: number | null
   /** The newest message handed over. */
   readonly position: Position | null
@@ -50,6 +54,6 @@ export interface ClientSnapshot {
   /** When this status began, Unix milliseconds; 0 before anything has happened. */
   readonly sinceMs: number
   readonly transport: 'websocket' | null
-  /** The server continued this client's session. Never at protocol level 1. */
+  /** Connected, and the server remembered this client from the connection before. */
   readonly resumed: boolean
 }

@@ -2,11 +2,11 @@
 //
 // Rules of this file:
 // - No clock and no socket: callers pass the time and do the sending.
-// - A publish gets its sequence when it is first sent, never before. One counter numbers all channels.
+// - A publish gets its sequence when it is first sent, never before, and keeps it. One counter numbers all channels.
 // - Order is the order of calls, so within each channel sequences only grow.
-// - `count` and `bytes` are what the application's limits bound. A publish that was given up after sending leaves them,
+// - `unsettled` and its bytes are what the application's limits bound. A publish that was given up after sending leaves them,
 //   but stays unanswered on its socket: the server's window counts it until it is answered there.
-// - Mutable, because copying a queue for every message would be quadratic.
+// - Mutable, because copying a queue for every message would be quadratic. Others read it; only this file writes to it.
 
 import type { Publish } from '../effects.ts'
 
@@ -16,9 +16,13 @@ export interface Window {
   readonly windowBytes: number
 }
 
+/** What goes when the outbox is full: the new publish, the oldest, or the oldest of the lowest priority below the new one's. */
+export type Overflow = 'reject' | 'drop-oldest' | 'drop-lowest-priority'
+
 export interface OutboxLimits {
   readonly maxMessages: number
   readonly maxBytes: number
+  readonly overflow: Overflow
 }
 
 /** A publish in the outbox. */
@@ -29,95 +33,132 @@ export interface Entry extends Publish {
   /** 0 until it is sent: while it is, the server cannot have it. */
   sequence: number
   sentAtMs: number
+  /** The socket that carried it last; 0 if that has forgotten it. */
+  socketId: number
+  /** The server's record under which it was first sent. */
+  recordId: string | undefined
 }
 
 export interface Outbox {
-  /** Publishes whose promise has not settled, and their encoded bytes. */
-  count(): number
-  bytes(): number
+  /** Publishes whose promise has not settled, in the order of calls. */
+  readonly unsettled: Set<Entry>
+  /** Their encoded bytes. */
+  unsettledBytes: number
   /** No earlier than this does anything expire; the exact moment is looked for when this one comes. */
-  dueAtMs(): number
-  /** When the publish that has waited longest for its answer was sent; `Infinity` if none waits. */
-  unansweredSinceMs(): number
-  /** Takes a publish in, unless that would pass a limit. */
-  offer(publish: Publish, bytes: number, nowMs: number): boolean
-  /** What has not settled, in the order of calls. */
-  entries(): Iterable<Entry>
-  /** What has not settled and `isWanted`, in the order of calls. */
-  pick(isWanted: (entry: Entry) => unknown): Entry[]
-  /** What is past its deadline. */
-  due(nowMs: number): Entry[]
-  /** Marks an entry as sent, giving it its sequence, if the window has room for it. */
-  take(entry: Entry, window: Window, nowMs: number): boolean
-  /** The server's word on a sequence frees its place in the window. Answers what it was about, if that has not settled yet. */
-  answer(channel: string, sequence: number): Entry | 'settled' | 'never-sent'
-  /** Lets an entry go, if it has not settled: answers it, once. */
-  release(entry: Entry): Entry | undefined
-  /** The socket is gone: what it carried will not be answered. */
-  forgetUnanswered(): void
+  dueAtMs: number
+  /** By sequence, in the order of sending: not answered on this socket yet, settled or not. */
+  readonly unanswered: Map<number, Entry>
+  unansweredBytes: number
+  lastSequence: number
 }
 
-export function createOutbox({ maxMessages, maxBytes }: OutboxLimits): Outbox {
-  // In the order of calls: not settled yet.
-  const pending = new Set<Entry>()
-  // In the order of sending: not answered yet, settled or not.
-  const unanswered = new Map<number, Entry>()
-  let lastSequence = 0
-  let pendingBytes = 0
-  let unansweredBytes = 0
-  let firstDueAtMs = Infinity
-
-  const pick: Outbox['pick'] = (isWanted) => [...pending].filter(isWanted)
-
-  function release(entry: Entry): Entry | undefined {
-    if (!pending.delete(entry)) return undefined
-    pendingBytes -= entry.bytes
-    return entry
-  }
-
+export function createOutbox(): Outbox {
   return {
-    count: () => pending.size,
-    bytes: () => pendingBytes,
-    dueAtMs: () => firstDueAtMs,
-    unansweredSinceMs: () => unanswered.values().next().value?.sentAtMs ?? Infinity,
-    offer(publish, bytes, nowMs) {
-      if (pending.size >= maxMessages || pendingBytes + bytes > maxBytes) return false
-      const dueAtMs = nowMs + publish.timeoutMs
-      pending.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0 })
-      pendingBytes += bytes
-      firstDueAtMs = Math.min(firstDueAtMs, dueAtMs)
-      return true
-    },
-    entries: () => pending,
-    pick,
-    due(nowMs) {
-      if (nowMs < firstDueAtMs) return []
-      firstDueAtMs = Infinity
-      for (const { dueAtMs } of pending) if (dueAtMs > nowMs) firstDueAtMs = Math.min(firstDueAtMs, dueAtMs)
-      return pick(({ dueAtMs }) => dueAtMs <= nowMs)
-    },
-    take(entry, { window, windowBytes }, nowMs) {
-      const bytes = unansweredBytes + entry.bytes
-      // One publish may always go, however large it is.
-      if (unanswered.size >= window || (unanswered.size > 0 && bytes > windowBytes)) return false
-      entry.sequence = ++lastSequence
-      entry.sentAtMs = nowMs
-      unanswered.set(lastSequence, entry)
-      unansweredBytes = bytes
-      return true
-    },
-    answer(channel, sequence) {
-      const entry = unanswered.get(sequence)
-      if (entry ? entry.channel !== channel : !sequence || sequence > lastSequence) return 'never-sent'
-      if (!entry) return 'settled'
-      unanswered.delete(sequence)
-      unansweredBytes -= entry.bytes
-      return release(entry) ?? 'settled'
-    },
-    release,
-    forgetUnanswered() {
-      unanswered.clear()
-      unansweredBytes = 0
-    },
+    unsettled: new Set(),
+    unsettledBytes: 0,
+    dueAtMs: Infinity,
+    unanswered: new Map(),
+    unansweredBytes: 0,
+    lastSequence: 0,
   }
+}
+
+/** What has not settled and `isWanted`, in the order of calls. */
+export function pick(outbox: Outbox, isWanted: (entry: Entry) => unknown): Entry[] {
+  return [...outbox.unsettled].filter(isWanted)
+}
+
+/** Takes a publish in, unless that would pass a limit; answers what has to go for it, none of which was ever sent. */
+export function offer(
+  outbox: Outbox,
+  publish: Publish,
+  bytes: number,
+  nowMs: number,
+  { maxMessages, maxBytes, overflow }: OutboxLimits,
+): Entry[] | undefined {
+  const rank = ({ priority }: Publish) => (overflow === 'drop-oldest' ? -1 : priority)
+  const isLess = (entry: Entry) => overflow !== 'reject' && !entry.sequence && rank(entry) < publish.priority
+  const evicted: Entry[] = []
+  let evictable: Entry[] | undefined
+  let freedBytes = 0
+  while (
+    outbox.unsettled.size - evicted.length >= maxMessages ||
+    outbox.unsettledBytes - freedBytes + bytes > maxBytes
+  ) {
+    evictable ??= pick(outbox, isLess).sort((a, b) => rank(a) - rank(b))
+    const entry = evictable[evicted.length]
+    if (!entry) return undefined
+    evicted.push(entry)
+    freedBytes += entry.bytes
+  }
+  const dueAtMs = nowMs + publish.timeoutMs
+  outbox.unsettled.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0, socketId: 0, recordId: undefined })
+  outbox.unsettledBytes += bytes
+  outbox.dueAtMs = Math.min(outbox.dueAtMs, dueAtMs)
+  return evicted
+}
+
+/** What is past its deadline. */
+export function due(outbox: Outbox, nowMs: number): Entry[] {
+  if (nowMs < outbox.dueAtMs) return []
+  outbox.dueAtMs = Infinity
+  return pick(outbox, ({ dueAtMs }) => {
+    if (dueAtMs <= nowMs) return true
+    outbox.dueAtMs = Math.min(outbox.dueAtMs, dueAtMs)
+  })
+}
+
+/** Marks an entry as sent, giving it its sequence the first time, if the window has room for it. */
+export function take(outbox: Outbox, entry: Entry, { window, windowBytes }: Window, nowMs: number): boolean {
+  const { unanswered } = outbox
+  const bytes = outbox.unansweredBytes + entry.bytes
+  // One publish may always go, however large it is.
+  if (unanswered.size >= window || (unanswered.size > 0 && bytes > windowBytes)) return false
+  entry.sequence ||= ++outbox.lastSequence
+  entry.sentAtMs = nowMs
+  unanswered.set(entry.sequence, entry)
+  outbox.unansweredBytes = bytes
+  return true
+}
+
+/** The server's word on a sequence frees its place in the window. Answers what it was about, if that has not settled yet. */
+export function answer(outbox: Outbox, channel: string, sequence: number): Entry | 'settled' | 'never-sent' {
+  const entry = outbox.unanswered.get(sequence)
+  if (entry ? entry.channel !== channel : !sequence || sequence > outbox.lastSequence) return 'never-sent'
+  if (!entry) return 'settled'
+  free(outbox, entry)
+  return release(outbox, entry) ? entry : 'settled'
+}
+
+function free(outbox: Outbox, entry: Entry): void {
+  if (outbox.unanswered.delete(entry.sequence)) outbox.unansweredBytes -= entry.bytes
+}
+
+/** Lets an entry go; tells whether it had not settled before. */
+export function release(outbox: Outbox, entry: Entry): boolean {
+  const isPending = outbox.unsettled.delete(entry)
+  if (isPending) outbox.unsettledBytes -= entry.bytes
+  return isPending
+}
+
+/** What the socket carried, of one channel or of all, will not be answered on it. */
+export function forgetUnanswered(outbox: Outbox, channel?: string): void {
+  for (const entry of outbox.unanswered.values()) {
+    if (channel !== undefined && entry.channel !== channel) continue
+    free(outbox, entry)
+    entry.socketId = 0
+  }
+}
+
+/** The lowest sequence of the channel that has not settled, or the next one there will be. */
+export function settledBelow(outbox: Outbox, channel: string): number {
+  for (const entry of outbox.unsettled) if (entry.sequence && entry.channel === channel) return entry.sequence
+  return outbox.lastSequence + 1
+}
+
+/** Makes an entry one that was never sent. */
+export function renew(outbox: Outbox, entry: Entry): void {
+  free(outbox, entry)
+  entry.sequence = entry.socketId = 0
+  entry.recordId = undefined
 }

@@ -15,7 +15,7 @@ export function arrivalOf(position: Position | null, offset: number): Arrival {
   return offset > position.offset ? 'next' : 'duplicates'
 }
 
-/** Whether both are the same place in the same history. */
-export function isSamePosition(one: Position | null, other: Position): boolean {
-  return one?.epoch === other.epoch && one.offset === other.offset
+/** Whether everything up to `top` has come. */
+export function hasReached(position: Position | null, top: Position | null): boolean {
+  return !!position && position.epoch === top?.epoch && position.offset >= top.offset
 }

@@ -51,9 +51,10 @@ export interface EncodedPubFrame extends Omit<PubFrame, 'data' | 'base'> {
   readonly base: PubFrame['base'] | undefined
   readonly dataText: string
 }
-/** A `sub` whose position may be left out. */
-export interface OutgoingSubFrame extends Omit<SubFrame, 'position'> {
+/** A `sub` of which some may be left out. */
+export interface OutgoingSubFrame extends Omit<SubFrame, 'position' | 'reset'> {
   readonly position: Position | undefined
+  readonly reset: true | undefined
 }
 /** What a client hands to the codec. */
 export type OutgoingFrame = Exclude<ClientFrame, PubFrame | SubFrame> | EncodedPubFrame | OutgoingSubFrame

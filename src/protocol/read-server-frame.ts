@@ -17,14 +17,15 @@ import {
   record,
 } from './guards.ts'
 
-/** What a server of level 1 says: without the records of producers that level 2 keeps. */
-export type KnownServerFrame = Exclude<ServerFrame, { type: 'detached' | 'attached' }> | Omit<AttachedFrame, 'producer'>
-
 /** Data deeper than the limit was never accepted by a sound server; a handler that walks it could exhaust the stack. */
 const isData = (value: unknown): value is unknown => value !== undefined && isShallow(value)
 
+type Done = NonNullable<AttachedFrame['producer']>['done'][number]
+const isDone = (value: unknown): value is Done =>
+  Array.isArray(value) && isCount(value[0]) && isText(value[1]) && isCount(value[2])
+
 /** Built by a call, so that importing has no effect and a bundle carries only the direction it reads. */
-export function createServerFrameReader(): FrameReader<KnownServerFrame> {
+export function createServerFrameReader(): FrameReader<ServerFrame> {
   const isPosition = record(positionShape())
   const isOptionalText = optional(isText)
   const eventShape = {
@@ -36,7 +37,7 @@ export function createServerFrameReader(): FrameReader<KnownServerFrame> {
     sender: optional(record<Sender>({ user: isText, member: isText })),
     storedAtMs: isAmount,
   }
-  return createReader<KnownServerFrame>({
+  return createReader<ServerFrame>({
     welcome: {
       version: isCount,
       level: isCount,
@@ -61,7 +62,11 @@ export function createServerFrameReader(): FrameReader<KnownServerFrame> {
       grants: isGrants(),
       top: isPosition,
       mode: oneOf('live', 'catching-up', 'reset'),
+      producer: optional(
+        record<NonNullable<AttachedFrame['producer']>>({ incarnation: isText, last: isCount, done: listOf(isDone) }),
+      ),
     },
+    detached: { channel: isText, request: isCount, code: isText },
     denied: { channel: isText, request: isCount, code: isText, message: isOptionalText },
     reset: {
       channel: isText,

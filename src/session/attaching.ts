@@ -6,21 +6,25 @@
 // - A channel is wanted for reading while it has readers, lingering after the last, and for writing while it has
 //   unsettled publishes.
 
+import { forgetUnanswered, settledBelow } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
-import type { DeniedFrame, Grant } from '../protocol/frames.ts'
+import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
+import type { ChannelStatus } from '../snapshots.ts'
 import {
   type ChannelRecord,
   channelRecord,
+  closeLane,
+  dropEarly,
   complain,
   type Core,
   send,
   sends,
   sweepAt,
   touch,
-  UNATTACHED,
+  unattached,
 } from './core.ts'
-import { refuseWaiting } from './publishing.ts'
+import { refuseUnsent } from './publishing.ts'
 
 interface Named {
   readonly channel: string
@@ -33,79 +37,139 @@ export function subscribe(core: Core, input: Named): void {
   attach(core, record)
 }
 
+/** The application wants a new start. */
+export function restart(core: Core, input: Named): void {
+  const record = channelRecord(core, input.channel)
+  record.isRefreshing = true
+  attach(core, record)
+}
+
 /** One reader less; the last one leaves the channel lingering. */
 export function unsubscribe(core: Core, input: Named): void {
   const record = channelRecord(core, input.channel)
   if (--record.readers > 0) return
-  record.readUntilMs = core.now.awakeMs + core.settings.channels.lingerMs
+  record.readUntilMs = core.clock.awakeMs + core.settings.channels.lingerMs
   sweepAt(core, record.readUntilMs)
 }
 
 /** Asks for what is wanted and was not asked for, and lets go of what is no longer wanted. */
 export function attach(core: Core, record: ChannelRecord): void {
-  const { attachment } = record
   const { accepts } = PHASES[core.connection.phase]
-  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.now.awakeMs)
-  const writes = accepts && record.pending > 0
+  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.clock.awakeMs)
+  const writes = accepts && record.unsettled > 0
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
-    if (attachment.request) send(core, { type: 'unsub', channel: record.name, request: attachment.request })
-    record.attachment = UNATTACHED
-    record.position = null
-    record.lastError = null
-    if (record.status !== 'idle') touch(core, record, 'idle')
+    if (record.asking) send(core, { type: 'unsub', channel: record.channelName, request: record.asking })
+    Object.assign(record, unattached())
+    forget(record)
+    record.trouble = null
+    if (record.phase !== 'idle') touch(core, record, 'idle')
   } else if (
-    attachment.request &&
-    reads === attachment.wanted.includes('read') &&
-    (!writes || attachment.wanted.includes('write'))
+    record.asking &&
+    (record.asksReset || !record.isRefreshing) &&
+    reads === record.wanted.includes('read') &&
+    (!writes || record.wanted.includes('write'))
   ) {
     // Asked for already; a refusal stands for as long as the socket does.
-    if (writes && attachment.askedAtMs === Infinity && !attachment.granted.includes('write')) {
-      refuseWaiting(core, record.name, record.lastError?.code ?? 'forbidden')
+    if (writes && record.askedAtMs === Infinity && !record.granted.includes('write')) {
+      refuseUnsent(core, record.channelName, record.trouble?.code ?? 'forbidden')
     }
   } else {
     // Who reads again later begins anew.
-    if (!reads) record.position = null
+    if (!reads) forget(record)
     touch(core, record, 'attaching')
     if (!sends(core)) return
     const want: Grant[] = []
     if (reads) want.push('read')
     if (writes) want.push('write')
-    const request = ++core.request
-    const position = (reads && record.position) || undefined
+    const request = ++core.lastRequest
+    const position = (reads && record.reached) || undefined
+    const asksReset = record.isRefreshing
+    const { awakeMs, elapsedMs } = core.clock
+    const { granted, recordId } = record
     // What was granted before holds until the answer: publishes go on meanwhile.
-    record.attachment = { ...attachment, request, wanted: want, askedAtMs: core.now.awakeMs, fetch: 0 }
-    send(core, { type: 'sub', channel: record.name, request, want, position })
+    dropEarly(record)
+    Object.assign(record, unattached(), {
+      asking: request,
+      wanted: want,
+      asksReset,
+      granted,
+      recordId,
+      askedAtMs: awakeMs,
+      questionAtMs: elapsedMs,
+    })
+    send(core, {
+      type: 'sub',
+      channel: record.channelName,
+      request,
+      want,
+      position,
+      reset: asksReset || undefined,
+      settledBelow: settledBelow(core.publishes, record.channelName),
+    })
   }
+}
+
+/** What was read of the channel is no longer kept up. */
+function forget(record: ChannelRecord): void {
+  closeLane(record)
+  record.reached = record.shown = record.newest = null
+  record.syncedAtMs = -Infinity
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
 export function answering(core: Core, frame: Named & { readonly request: number }): ChannelRecord | undefined {
-  const record = core.channels.get(frame.channel)
-  if (record?.attachment.request !== frame.request || record.attachment.askedAtMs === Infinity) return undefined
-  record.attachment.askedAtMs = Infinity
+  const record = core.records.get(frame.channel)
+  if (record?.asking !== frame.request || record.askedAtMs === Infinity) return undefined
+  record.askedAtMs = Infinity
   return record
 }
 
 export function denied(core: Core, frame: DeniedFrame): void {
   const record = answering(core, frame)
   if (!record) return
-  record.attachment.granted = []
+  record.granted = []
   deny(core, record, knownErrorCode(frame.code, 'forbidden'), frame.message)
 }
 
 /** The channel cannot be had on this socket as it was wanted. */
-export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message?: string): void {
-  record.lastError = new RealtimeError(code, { message })
-  complain(core, record.lastError, record.name)
-  if (!record.attachment.granted.includes('write')) refuseWaiting(core, record.name, code)
-  touch(core, record, 'denied')
+export function deny(
+  core: Core,
+  record: ChannelRecord,
+  code: ErrorCode,
+  message?: string,
+  status: ChannelStatus = 'denied',
+): void {
+  record.trouble = new RealtimeError(code, { message })
+  complain(core, record.trouble, record.channelName)
+  if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
+  touch(core, record, status)
+}
+
+/** The server has let go of the attachment: for good, or to be asked again. */
+export function detached(core: Core, frame: DetachedFrame): void {
+  const record = core.records.get(frame.channel)
+  if (record?.asking !== frame.request) return
+  // What it has not answered on this socket it never will.
+  forgetUnanswered(core.publishes, record.channelName)
+  if (frame.code === 'revoked') {
+    record.granted = []
+    deny(core, record, 'forbidden', undefined, 'detached')
+  } else {
+    reattach(core, record)
+  }
 }
 
 /** The socket is gone: every channel that is still wanted is asked for anew on the next one. */
 export function detachAll(core: Core): void {
-  for (const record of core.channels.values()) {
-    record.attachment = UNATTACHED
-    attach(core, record)
+  for (const record of core.records.values()) {
+    record.unrestAtMs = 0
+    reattach(core, record)
   }
+}
+
+/** What was asked before has no answer any more. */
+function reattach(core: Core, record: ChannelRecord): void {
+  Object.assign(record, unattached())
+  attach(core, record)
 }

@@ -7,12 +7,13 @@
 //   one-way half-open socket keeps talking.
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
+import { forgetUnanswered, pick } from '../delivery/outbox.ts'
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
 import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
 import type { Trigger } from '../connection/table.ts'
-import type { Input } from '../effects.ts'
-import { type Cause, causeOf, isRealtimeError, RealtimeError } from '../errors.ts'
+import type { InputOf } from '../effects.ts'
+import { type Cause, causeOf, type ErrorCode, isRealtimeError, RealtimeError } from '../errors.ts'
 import {
   CLOSE_ABANDONED,
   CLOSE_BAD_FRAME,
@@ -24,13 +25,14 @@ import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import type { ClientSnapshot } from '../snapshots.ts'
 import { attach, detachAll } from './attaching.ts'
-import { complain, type Core, send, sends, type Strike, type Violation } from './core.ts'
-import { giveUp } from './publishing.ts'
-
-type InputOf<Type extends Input['type']> = Extract<Input, { type: Type }>
+import { type ChannelRecord, complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
+import { giveUp, loseTrack, refuse } from './publishing.ts'
+import { readTops } from './receiving.ts'
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000
+/** How often the time for an answer doubles, as a factor: from 10 s to 4 min by the defaults. */
+const MAX_PATIENCE = 24
 /** How often trouble of this kind may come, without a stable session in between, before the client stops. */
 const MAX_STRIKES: { readonly [Kind in Strike]?: number } = { reauthorize: 1, protocol: 2 }
 /** The shortest heartbeat, in milliseconds, whatever a server says. */
@@ -54,10 +56,18 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     const to = PHASES[next.phase]
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
-      // What has not been sent waits for the next session, unless there is none.
-      const entries = core.outbox.pick((entry) => entry.sequence || !to.accepts)
-      giveUp(core, entries, to.accepts ? 'connection-lost' : 'closed')
-      core.outbox.forgetUnanswered()
+      forgetUnanswered(core.publishes)
+      const isWaiting = ({ fetching, askedAtMs }: ChannelRecord) => fetching || askedAtMs < Infinity
+      if ([...core.records.values()].some(isWaiting)) core.patience = Math.min(2 * core.patience, MAX_PATIENCE)
+      // The next session finds out what became of the rest, unless there is none.
+      if (!to.accepts)
+        giveUp(
+          core,
+          pick(core.publishes, () => true),
+          'closed',
+        )
+      for (const entry of pick(core.publishes, ({ sequence, recordId }) => sequence && !recordId))
+        loseTrack(core, entry, 'connection-lost')
       detachAll(core)
     }
     enter(core, next.phase, from)
@@ -68,30 +78,32 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
 
 function enter(core: Core, phase: Phase, from: PhaseFacts): void {
   // Whatever waits for an answer has this long; the two that do not are set below.
-  core.answerMs = phase === 'probing' ? core.settings.heartbeat.timeoutMs : core.settings.connect.timeoutMs
-  core.timerAtMs = PHASES[phase].timer ? core.now.awakeMs + core.answerMs : Infinity
+  core.answerMs =
+    phase === 'probing' ? core.settings.heartbeat.timeoutMs * core.patience : core.settings.connect.timeoutMs
+  core.timerAtMs = PHASES[phase].timer ? core.clock.awakeMs + core.answerMs : Infinity
   if (phase === 'authorizing') {
     // Out of a rest everything starts from the beginning.
     if (!from.timer) forgive(core)
-    core.attempt++
-    core.retryAfterMs = 0
+    core.tries++
+    core.askedWaitMs = 0
     core.effects.push({ type: 'authorize', attemptId: ++core.attemptId })
   } else if (phase === 'live') {
     if (!from.sends) {
       core.counters.reconnects++
-      core.liveAtMs = core.now.awakeMs
+      core.liveAtMs = core.clock.awakeMs
     }
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
-    core.pingedAtMs = core.now.awakeMs
-    core.sentBeforePingBytes = core.now.sentBytes
+    core.pingedAtMs = core.clock.awakeMs
+    core.topsAskedAtMs = core.clock.elapsedMs
+    core.sentBeforePingBytes = core.clock.sentBytes
     send(core, { type: 'ping', n: ++core.pings })
   } else if (phase === 'waiting') {
-    const outageMs = core.now.elapsedMs - core.outageAtMs
+    const outageMs = core.clock.elapsedMs - core.outageAtMs
     core.timerAtMs =
-      core.now.elapsedMs +
-      backoffDelayMs(core.settings.backoff, core.attempt, outageMs, core.retryAfterMs, core.random())
-    if (core.attempt >= core.settings.backoff.maxAttempts) {
+      core.clock.elapsedMs +
+      backoffDelayMs(core.settings.backoff, core.tries, outageMs, core.askedWaitMs, core.random())
+    if (core.tries >= core.settings.backoff.maxAttempts) {
       trigger(core, 'rejected', causeOf('gave-up', core.connection.cause?.closeCode))
     }
   }
@@ -99,15 +111,15 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
 
 /** An outage begins anew: what came before it no longer counts. */
 function forgive(core: Core): void {
-  core.attempt = 0
+  core.tries = 0
   core.strikes = {}
-  core.outageAtMs = core.now.elapsedMs
+  core.outageAtMs = core.clock.elapsedMs
   core.liveAtMs = Infinity
 }
 
 /** Renews what the application sees of the connection, if it looks different. */
 function show(core: Core): void {
-  const before = core.snapshot
+  const before = core.view
   const status = publicStatus(core.connection.phase, before.status)
   const isNew = status !== before.status
   const isLive = sends(core)
@@ -115,14 +127,14 @@ function show(core: Core): void {
     status,
     previous: isNew ? before.status : before.previous,
     cause: core.connection.cause,
-    attempt: isLive ? 0 : core.attempt,
-    retryAtMs: core.connection.phase === 'waiting' ? core.now.wallMs + core.timerAtMs - core.now.elapsedMs : null,
-    sinceMs: isNew ? core.now.wallMs : before.sinceMs,
+    attempt: isLive ? 0 : core.tries,
+    retryAtMs: core.connection.phase === 'waiting' ? core.clock.wallMs + core.timerAtMs - core.clock.elapsedMs : null,
+    sinceMs: isNew ? core.clock.wallMs : before.sinceMs,
     transport: isLive ? 'websocket' : null,
-    resumed: false,
+    resumed: isLive && core.isResumed,
   }
   if (JSON.stringify(snapshot) === JSON.stringify(before)) return
-  core.snapshot = snapshot
+  core.view = snapshot
   core.effects.push({ type: 'changed' })
   if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })
 }
@@ -152,42 +164,51 @@ export function isCurrent(core: Core, socketId: number): boolean {
 
 export function opened(core: Core): void {
   trigger(core, 'opened')
-  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer: core.producer, generation: core.socketId })
+  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer: core.producerId, generation: core.socketId })
 }
 
 export function welcomed(core: Core, frame: WelcomeFrame): Violation {
-  if (frame.version !== PROTOCOL_VERSION) return true
+  if (frame.version !== PROTOCOL_VERSION) return 'protocol'
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
-  core.limits = frame.limits
+  core.serverLimits = frame.limits
+  core.isResumed = core.memberId === frame.member
+  core.memberId = frame.member
   core.heartbeatMs = core.settings.heartbeat.intervalMs
   // Who never wants to ask is not made to by the server.
   if (core.heartbeatMs < Infinity) {
     core.heartbeatMs = Math.max(MIN_HEARTBEAT_MS, Math.min(core.heartbeatMs, frame.heartbeat.intervalMs || Infinity))
   }
-  core.pingedAtMs = core.now.awakeMs
+  core.pingedAtMs = core.clock.awakeMs
   trigger(core, 'welcomed')
-  for (const record of core.channels.values()) attach(core, record)
+  for (const record of core.records.values()) attach(core, record)
 }
 
 /** The socket has ended by itself, or never came to be: its close code decides. */
 export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>): void {
   const { policy, code } = closeMeaning(closeCode, core.settings.closeCodes)
-  core.retryAfterMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
+  core.askedWaitMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
   const isRefused = core.connection.phase === 'opening' && code === 'connection-lost'
+  const sent = pick(core.publishes, ({ socketId }) => socketId === core.socketId)
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
-  // What replaced this client acts for its producer now; going on here is somebody new.
-  if (policy === 'replace') core.producer = core.createId()
+  if (policy === 'replace') {
+    // What replaced this client acts for its producer now; going on here is somebody new.
+    core.producerId = core.createId()
+    for (const entry of pick(core.publishes, ({ sequence }) => sequence)) loseTrack(core, entry, code)
+  }
+  // A server that cannot read a message has not stored it; it would not be able to next time either.
+  const [largest] = sent.sort((a, b) => b.bytes - a.bytes)
+  if (largest && code === 'frame-too-large') refuse(core, largest, code, 'rejected')
 }
 
-/** The peer sent what it must not: replace the socket, and stop if that keeps happening. */
-export function violated(core: Core, what: string): void {
-  lose(core, causeOf('protocol', CLOSE_BAD_FRAME, `The server sent a bad ${what}`), 'retry', CLOSE_BAD_FRAME)
+/** The peer sent what it must not: replace the socket, and stop if that is against the protocol and keeps happening. */
+export function violated(core: Core, what: string, code: ErrorCode = 'protocol'): void {
+  lose(core, causeOf(code, CLOSE_BAD_FRAME, `The server sent a bad ${what}`), 'retry', CLOSE_BAD_FRAME)
 }
 
 function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
   // A stable session forgives what came before it.
-  if (core.now.awakeMs - core.liveAtMs >= core.settings.backoff.stableAfterMs) forgive(core)
+  if (core.clock.awakeMs - core.liveAtMs >= core.settings.backoff.stableAfterMs) forgive(core)
   core.liveAtMs = Infinity
   const kind = policy === 'reauthorize' ? policy : cause.code
   const count = (core.strikes[kind] ?? 0) + 1
@@ -206,7 +227,7 @@ export function phaseDue(core: Core): void {
 
 /** How long until the deadline of the present phase; a wait goes on while the machine sleeps, an answer is not late for it. */
 export function phaseDueInMs(core: Core): number {
-  return core.timerAtMs - (core.connection.phase === 'waiting' ? core.now.elapsedMs : core.now.awakeMs)
+  return core.timerAtMs - (core.connection.phase === 'waiting' ? core.clock.elapsedMs : core.clock.awakeMs)
 }
 
 /** The server asks: answer. The step that brought it sends our own question too, if that is overdue: in a hidden page the
@@ -215,11 +236,12 @@ export function pinged(core: Core, frame: PingFrame): void {
   send(core, { type: 'pong', n: frame.n })
 }
 
-/** The answer to our newest ping. Any other answer means nothing. */
+/** The answer to our newest ping. Of any other only the tops mean anything. */
 export function ponged(core: Core, frame: PongFrame): void {
+  readTops(core, frame)
   if (frame.n !== core.pings || core.connection.phase !== 'probing') return
-  const roundTripMs = core.now.awakeMs - core.pingedAtMs
-  core.latencyMs += (roundTripMs - core.latencyMs) / (core.latencyMs ? 8 : 1)
+  const roundTripMs = core.clock.awakeMs - core.pingedAtMs
+  core.roundTripMs += (roundTripMs - core.roundTripMs) / (core.roundTripMs ? 8 : 1)
   trigger(core, 'heard')
 }
 
@@ -227,23 +249,25 @@ export function ponged(core: Core, frame: PongFrame): void {
 export function probe(core: Core): void {
   trigger(core, 'nudge')
   if (core.connection.phase !== 'probing') return
-  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.latencyMs))
-  core.timerAtMs = Math.min(core.timerAtMs, core.now.awakeMs + core.answerMs)
+  core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.roundTripMs) * core.patience)
+  core.timerAtMs = Math.min(core.timerAtMs, core.clock.awakeMs + core.answerMs)
 }
 
 /** The platform says something about the page or the network. */
 export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
+  // What was fresh before a sleep may not be.
+  sweepAt(core, 0)
   if (hint === 'hidden' || hint === 'frozen') return
   if (core.connection.phase !== 'waiting') return probe(core)
-  const dueAtMs = core.now.elapsedMs + core.random() * HINT_JITTER_MS
+  const dueAtMs = core.clock.elapsedMs + core.random() * HINT_JITTER_MS
   if (
     hint !== 'offline' &&
     dueAtMs < core.timerAtMs &&
     // Never below what the server asked for: a hint must not defeat a refusal.
-    core.retryAfterMs === 0 &&
-    core.now.elapsedMs - core.hurriedAtMs >= HURRY_PAUSE_MS
+    core.askedWaitMs === 0 &&
+    core.clock.elapsedMs - core.hurriedAtMs >= HURRY_PAUSE_MS
   ) {
-    core.hurriedAtMs = core.now.elapsedMs
+    core.hurriedAtMs = core.clock.elapsedMs
     core.timerAtMs = dueAtMs
     show(core)
   }
@@ -252,15 +276,15 @@ export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
   if (!sends(core)) return
-  const drainedBytes = core.now.sentBytes - core.now.bufferedBytes
-  if (drainedBytes > core.drainedBytes || core.now.bufferedBytes === 0) {
-    core.drainedAtMs = core.now.awakeMs
+  const drainedBytes = core.clock.sentBytes - core.clock.bufferedBytes
+  if (drainedBytes > core.drainedBytes || core.clock.bufferedBytes === 0) {
+    core.drainedAtMs = core.clock.awakeMs
     // The answer to a ping is due once what was sent before it has left; what came after it does not count.
     if (core.connection.phase === 'probing' && core.drainedBytes < core.sentBeforePingBytes) {
-      core.timerAtMs = core.now.awakeMs + core.answerMs
+      core.timerAtMs = core.clock.awakeMs + core.answerMs
     }
     core.drainedBytes = drainedBytes
-  } else if (core.now.awakeMs - core.drainedAtMs >= core.settings.heartbeat.timeoutMs) {
+  } else if (core.clock.awakeMs - core.drainedAtMs >= core.settings.heartbeat.timeoutMs) {
     lose(core, causeOf('connection-lost'))
   }
 }

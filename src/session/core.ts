@@ -1,63 +1,93 @@
 // The one record that the session's parts work on, and what all of them need of it.
 //
 // Rules of this folder:
-// - Functions over this record; no clock, no promise, no callback out. Time is `core.now`, consequences are `core.effects`.
+// - Functions over this record; no clock, no promise, no callback out. Time is `core.clock`, consequences are `core.effects`.
 // - Imports go one way: publishing ← attaching ← receiving, connecting.
 // - A part that meets a frame which cannot be answers a Violation; the session closes the socket for it.
 
 import { type Connection, IDLE } from '../connection/machine.ts'
 import { PHASES } from '../connection/phases.ts'
+import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
-import type { Effect, Now } from '../effects.ts'
+import type { Delivery, Effect, Lane, Now } from '../effects.ts'
 import type { ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits, Position } from '../protocol/frames.ts'
 import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
 
-/** True where a frame says what it must not. */
-export type Violation = boolean | void
+/** What is wrong with a frame: `protocol` where it says what it must not. */
+export type Violation = ErrorCode | void
 
-/** What was asked of the server for a channel on this socket, and what it answered. */
+/** What was asked of the server for a channel on this socket, and what it answered: forgotten with the socket. */
 export interface Attachment {
   /** The number of the newest `sub`; 0 if none was sent. */
-  readonly request: number
-  readonly wanted: readonly Grant[]
+  asking: number
+  wanted: readonly Grant[]
+  /** Whether it asked for a new start. */
+  asksReset: boolean
   /** When it was asked; awake time. `Infinity` once it is answered. */
   askedAtMs: number
   granted: readonly Grant[]
-  /** The history that acknowledgements count in. */
-  epoch: string
+  /** The server's record of this producer in the channel; '' where it keeps none. */
+  recordId: string
   /** The number of the fetch that is unanswered, and when it was sent. */
-  fetch: number
+  fetching: number
   fetchedAtMs: number
+  /** When the newest `sub` or `fetch` was sent, elapsed time: what its answer says of the top is true from then on. */
+  questionAtMs: number
+  /** When what is missing is fetched, unless it comes by itself; awake time. */
+  gapAtMs: number
 }
 
-export const UNATTACHED: Attachment = {
-  request: 0,
-  wanted: [],
-  askedAtMs: Infinity,
-  granted: [],
-  epoch: '',
-  fetch: 0,
-  fetchedAtMs: Infinity,
+export function unattached(): Attachment {
+  return {
+    asking: 0,
+    wanted: [],
+    asksReset: false,
+    askedAtMs: Infinity,
+    granted: [],
+    recordId: '',
+    fetching: 0,
+    fetchedAtMs: Infinity,
+    questionAtMs: 0,
+    gapAtMs: Infinity,
+  }
 }
 
 /** Everything the session knows of one channel. */
-export interface ChannelRecord {
-  readonly name: string
+export interface ChannelRecord extends Attachment {
+  readonly channelName: string
   /** The newest message received; `null` before the first attachment. */
-  position: Position | null
-  attachment: Attachment
-  status: ChannelStatus
+  reached: Position | null
+  /** The newest message that handlers were given: what the application sees. */
+  shown: Position | null
+  lane: Lane
+  /** What arrived before its turn, by offset. It counts as waiting in the lane. */
+  readonly early: Map<number, Delivery>
+  /** The history that acknowledgements count in. */
+  history: string
+  /** The newest position that the server has named, when it was asked and when it said so; elapsed time. */
+  newest: Position | null
+  topAskedAtMs: number
+  topHeardAtMs: number
+  /** The instant as of which handlers have been given everything; elapsed time. */
+  syncedAtMs: number
+  /** The last reset's snapshot may contain messages up to this offset. */
+  overlapTo: number
+  /** The application has asked for a new start. */
+  isRefreshing: boolean
+  /** Moves ahead with every reset that nobody asked for; awake time. */
+  unrestAtMs: number
+  phase: ChannelStatus
   /** Handlers and other readers; while above 0 the channel is wanted for reading. */
   readers: number
   /** Publishes that have not settled; while above 0 the channel is wanted for writing. */
-  pending: number
+  unsettled: number
   /** Without readers it stays wanted until then; awake time. */
   readUntilMs: number
-  lastError: RealtimeError | null
-  snapshot: ChannelSnapshot | undefined
+  trouble: RealtimeError | null
+  view: ChannelSnapshot | undefined
 }
 
 /** Trouble that is forgiven a few times: a code, or a close code's policy where that decides. */
@@ -77,15 +107,15 @@ export interface Core {
   readonly settings: Settings
   readonly random: () => number
   readonly createId: () => string
-  readonly outbox: Outbox
-  readonly channels: Map<string, ChannelRecord>
+  readonly publishes: Outbox
+  readonly records: Map<string, ChannelRecord>
   readonly counters: Counters
   effects: Effect[]
-  now: Now
+  clock: Now
   connection: Connection
-  snapshot: ClientSnapshot
+  view: ClientSnapshot
   /** Tries since the last stable session: one that is accepted and closed at once does not end an outage. */
-  attempt: number
+  tries: number
   /** When the present outage, or the first try, began; elapsed time. */
   outageAtMs: number
   /** When this session became live; awake time. `Infinity` while there is none. */
@@ -93,13 +123,13 @@ export interface Core {
   /** How often each kind of trouble has come since the last stable session. */
   strikes: { [Kind in Strike]?: number }
   /** Names this client towards the server: a secret of this page load. */
-  producer: string
+  producerId: string
   /** Counts sockets; also the generation by which the server fences old ones. */
   socketId: number
   /** Counts questions for address and token. */
   attemptId: number
   /** Numbers `sub` and `fetch`; never reused, so a late answer cannot be mistaken. */
-  request: number
+  lastRequest: number
   /** The deadline of the present phase: elapsed time in `waiting`, awake time in all others. */
   timerAtMs: number
   /** No channel has a deadline before this; awake time. The exact one is looked for when it comes. */
@@ -107,18 +137,26 @@ export interface Core {
   /** When the application's `close` stops waiting for the outbox; awake time. */
   closeDueAtMs: number
   /** The shortest wait that the server asked for; applies to the next try. */
-  retryAfterMs: number
+  askedWaitMs: number
   /** When a hint last cut a wait; elapsed time. */
   hurriedAtMs: number
-  /** The number of our newest ping, when it was sent, in awake time, and its smoothed round trip. */
+  /** The number of our newest ping, when it was sent, in awake and in elapsed time, and its smoothed round trip. */
   pings: number
   pingedAtMs: number
-  latencyMs: number
+  topsAskedAtMs: number
+  roundTripMs: number
+  /** Grows with every socket that was given up before a page or a reset had come through: a slow link needs more time. */
+  patience: number
+  /** This client's public id, as the server named it last, and whether that was the same as before. */
+  memberId: string
+  isResumed: boolean
+  /** The share of the arriving message that belongs to the present frame, in characters. */
+  frameLength: number
   /** How long its answer may take, in milliseconds. */
   answerMs: number
   heartbeatMs: number
   /** What the server bounds. Empty until `welcome`, before which nothing looks. */
-  limits: Limits
+  serverLimits: Limits
   /** How much had left at the last look, and when some of it last did, or nothing waited; awake time. */
   drainedBytes: number
   drainedAtMs: number
@@ -134,13 +172,13 @@ export function createCore(settings: Settings, random: () => number, createId: (
     settings,
     random,
     createId,
-    outbox: createOutbox(settings.outbox),
-    channels: new Map(),
+    publishes: createOutbox(),
+    records: new Map(),
     counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
-    now: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, bufferedBytes: 0 },
+    clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, bufferedBytes: 0 },
     connection: IDLE,
-    snapshot: {
+    view: {
       status: 'idle',
       previous: 'idle',
       cause: null,
@@ -150,25 +188,30 @@ export function createCore(settings: Settings, random: () => number, createId: (
       transport: null,
       resumed: false,
     },
-    attempt: 0,
+    tries: 0,
     outageAtMs: 0,
     liveAtMs: Infinity,
     strikes: {},
-    producer: createId(),
+    producerId: createId(),
     socketId: 0,
     attemptId: 0,
-    request: 0,
+    lastRequest: 0,
     timerAtMs: Infinity,
     sweepAtMs: Infinity,
     closeDueAtMs: Infinity,
-    retryAfterMs: 0,
+    askedWaitMs: 0,
     hurriedAtMs: -Infinity,
     pings: 0,
     pingedAtMs: 0,
-    latencyMs: 0,
+    topsAskedAtMs: 0,
+    roundTripMs: 0,
+    patience: 1,
+    memberId: '',
+    isResumed: false,
+    frameLength: 0,
     answerMs: 0,
     heartbeatMs: 0,
-    limits: {} as Limits,
+    serverLimits: {} as Limits,
     drainedBytes: 0,
     sentBeforePingBytes: 0,
     drainedAtMs: 0,
@@ -176,28 +219,56 @@ export function createCore(settings: Settings, random: () => number, createId: (
 }
 
 export function channelRecord(core: Core, name: string): ChannelRecord {
-  let record = core.channels.get(name)
+  let record = core.records.get(name)
   if (!record) {
     record = {
-      name,
-      position: null,
-      attachment: UNATTACHED,
-      status: 'idle',
+      channelName: name,
+      reached: null,
+      shown: null,
+      lane: createLane(),
+      early: new Map(),
+      history: '',
+      newest: null,
+      topAskedAtMs: 0,
+      topHeardAtMs: 0,
+      syncedAtMs: -Infinity,
+      overlapTo: 0,
+      isRefreshing: false,
+      unrestAtMs: 0,
+      ...unattached(),
+      phase: 'idle',
       readers: 0,
-      pending: 0,
+      unsettled: 0,
       readUntilMs: 0,
-      lastError: null,
-      snapshot: undefined,
+      trouble: null,
+      view: undefined,
     }
-    core.channels.set(name, record)
+    core.records.set(name, record)
   }
   return record
+}
+
+function createLane(): Lane {
+  return { queued: 0, isClosed: false, parked: undefined, skipTo: 0 }
+}
+
+/** What has not had its turn will come again. */
+export function dropEarly({ early, lane }: ChannelRecord): void {
+  for (const { length } of early.values()) lane.queued -= length
+  early.clear()
+}
+
+/** What waits for handlers is for nobody any more. */
+export function closeLane(record: ChannelRecord): void {
+  record.early.clear()
+  record.lane.isClosed = true
+  record.lane = createLane()
 }
 
 /** Sends a frame, and makes sure of the socket if what it asks is not answered in time. */
 export function send(core: Core, frame: OutgoingFrame): void {
   core.effects.push({ type: 'socket.send', frame })
-  sweepAt(core, core.now.awakeMs + ANSWER_MS)
+  sweepAt(core, core.clock.awakeMs + ANSWER_MS)
 }
 
 /** Tells the application of trouble that no promise could tell of. */
@@ -206,15 +277,39 @@ export function complain(core: Core, error: RealtimeError, channel?: string): vo
 }
 
 /** The channel looks different to the application now. */
-export function touch(core: Core, record: ChannelRecord, status = record.status): void {
-  record.status = status
-  record.snapshot = undefined
-  core.effects.push({ type: 'changed', channel: record.name })
+export function touch(core: Core, record: ChannelRecord, phase = record.phase): void {
+  record.phase = phase
+  record.view = undefined
+  core.effects.push({ type: 'changed', channel: record.channelName })
 }
 
 /** Whether frames beyond the greeting can be sent now. */
 export function sends(core: Core): boolean {
   return PHASES[core.connection.phase].sends
+}
+
+/** How long, in milliseconds, an answer about a top may be used beyond the next heartbeat. */
+const FRESH_MARGIN_MS = 10_000
+
+/** For how long the channel is fresh yet. */
+export function freshForMs(core: Core, { syncedAtMs }: ChannelRecord, elapsedMs = core.clock.elapsedMs): number {
+  return syncedAtMs + core.heartbeatMs + FRESH_MARGIN_MS - elapsedMs
+}
+
+/** Notices that the top which is known was still the top when that was asked, and whether handlers have been given it. */
+export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): void {
+  record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
+  if (!hasReached(record.shown, record.newest)) return
+  record.syncedAtMs = record.topAskedAtMs
+  sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
+  touch(core, record)
+}
+
+/** Notices what the server has said of a channel's top. */
+export function learnTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+  record.newest = top
+  record.topHeardAtMs = core.clock.elapsedMs
+  confirmTop(core, record, askedAtMs)
 }
 
 /** A channel has something to look after at that moment; awake time. */

@@ -2,16 +2,19 @@
 //
 // Rules of this file:
 // - Every publish that came in is settled by exactly one `settle` effect.
-// - A publish that was never sent is rejected; one that was sent and not answered is unknown. Nothing else is ever said.
-// - Without a record of producers on the server (level 1) an answer can only come on the socket that carried the publish.
+// - A publish that was never sent is rejected; one that was sent and is given up is unknown. Nothing else is ever said.
+// - The server's record of this producer (level 2) outlives the socket: on the next one it tells what it has stored, and the
+//   rest is sent again under the same sequence. Another incarnation of the record knows nothing of what was sent before it.
+// - Without a record (level 1) an answer can only come on the socket that carried the publish.
 
+import { answer, offer, pick, release, renew, take } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
 import type { Entry } from '../delivery/outbox.ts'
-import type { Publish, Receipt } from '../effects.ts'
-import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
+import type { InputOf, Publish, Receipt } from '../effects.ts'
+import { type ErrorCode, knownErrorCode, type Outcome, RealtimeError } from '../errors.ts'
 import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
-import type { AckFrame, NackFrame } from '../protocol/frames.ts'
-import { channelRecord, type Core, send, touch, type Violation } from './core.ts'
+import type { AckFrame, AttachedFrame, NackFrame } from '../protocol/frames.ts'
+import { type ChannelRecord, channelRecord, type Core, send, touch, type Violation } from './core.ts'
 
 /** No more than this is left waiting in the socket: what is still here can be given up, and a ping is not stuck behind it. */
 const MAX_UNDRAINED_BYTES = 32_768
@@ -23,16 +26,17 @@ export function publish(core: Core, request: Publish): void {
     request.refusal ||
     (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
-      : bytes > core.settings.maxFrameBytes
-        ? 'frame-too-large'
-        : !core.outbox.offer(request, bytes, core.now.awakeMs) && 'outbox-full')
-  if (refusal) {
-    core.effects.push({ type: 'settle', id: request.id, result: new RealtimeError(refusal, { outcome: 'rejected' }) })
+      : bytes > core.settings.maxFrameBytes && 'frame-too-large')
+  const evicted = !refusal && offer(core.publishes, request, bytes, core.clock.awakeMs, core.settings.outbox)
+  if (!evicted) {
+    const error = new RealtimeError(refusal || 'outbox-full', { outcome: 'rejected' })
+    core.effects.push({ type: 'settle', id: request.id, result: error })
     return
   }
   const record = channelRecord(core, request.channel)
-  record.pending++
+  record.unsettled++
   touch(core, record)
+  giveUp(core, evicted, 'outbox-full')
 }
 
 function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: number): OutgoingFrame {
@@ -41,11 +45,16 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  let undrainedBytes = core.now.bufferedBytes
-  for (const entry of core.outbox.entries()) {
-    if (entry.sequence || !canWrite(core, entry.channel)) continue
-    if (entry.bytes > core.limits.messageBytes) giveUp(core, [entry], 'frame-too-large')
-    else if (undrainedBytes < MAX_UNDRAINED_BYTES && core.outbox.take(entry, core.limits, core.now.awakeMs)) {
+  let undrainedBytes = core.clock.bufferedBytes
+  for (const entry of core.publishes.unsettled) {
+    if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
+    if (entry.bytes > core.serverLimits.messageBytes) giveUp(core, [entry], 'frame-too-large')
+    else if (
+      undrainedBytes < MAX_UNDRAINED_BYTES &&
+      take(core.publishes, entry, core.serverLimits, core.clock.awakeMs)
+    ) {
+      entry.socketId = core.socketId
+      entry.recordId ??= channelRecord(core, entry.channel).recordId
       send(core, pubFrame(entry, entry.sequence))
       undrainedBytes += entry.bytes
     } else return
@@ -53,12 +62,12 @@ export function pump(core: Core): void {
 }
 
 export function canWrite(core: Core, channel: string): boolean {
-  return channelRecord(core, channel).attachment.granted.includes('write')
+  return channelRecord(core, channel).granted.includes('write')
 }
 
 export function acked(core: Core, frame: AckFrame): Violation {
   return answered(core, frame, ({ id }) => {
-    return { id, epoch: channelRecord(core, frame.channel).attachment.epoch, offset: frame.offset }
+    return { id, epoch: channelRecord(core, frame.channel).history, offset: frame.offset }
   })
 }
 
@@ -72,32 +81,63 @@ function answered(
   frame: AckFrame | NackFrame,
   result: (entry: Entry) => Receipt | RealtimeError,
 ): Violation {
-  const entry = core.outbox.answer(frame.channel, frame.sequence)
-  if (entry === 'never-sent') return true
+  const entry = answer(core.publishes, frame.channel, frame.sequence)
+  if (entry === 'never-sent') return 'protocol'
   if (entry !== 'settled') settle(core, entry, result(entry))
 }
 
-/** The channel may not be written: what was never sent is refused for good. */
-export function refuseWaiting(core: Core, channel: string, code: ErrorCode): void {
+/** The channel may not be written: what this socket has not carried never will be. */
+export function refuseUnsent(core: Core, channel: string, code: ErrorCode): void {
   giveUp(
     core,
-    core.outbox.pick((entry) => entry.channel === channel && !entry.sequence),
+    pick(core.publishes, (entry) => entry.channel === channel && entry.socketId !== core.socketId),
     code,
+  )
+}
+
+/** The server's record tells what it has stored, and by its incarnation whether it can know of the rest. */
+export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFrame): void {
+  const { incarnation = '', done = [] } = frame.producer ?? {}
+  const lostCode = record.history === frame.top.epoch ? 'record-lost' : 'epoch-changed'
+  record.history = frame.top.epoch
+  record.recordId = incarnation
+  for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.channelName)) {
+    const stored = done.find(([sequence, id]) => sequence === entry.sequence && id === entry.id)
+    if (stored) {
+      release(core.publishes, entry)
+      settle(core, entry, { id: entry.id, epoch: record.history, offset: stored[2] })
+    } else if (entry.recordId !== incarnation) loseTrack(core, entry, lostCode)
+  }
+}
+
+/** Nobody will ever tell what became of it. */
+export function loseTrack(core: Core, entry: Entry, code: ErrorCode): void {
+  if (core.settings.publish.onUnknown === 'resend') renew(core.publishes, entry)
+  else giveUp(core, [entry], code)
+}
+
+/** The application has given it up. */
+export function abort(core: Core, input: InputOf<'abort'>): void {
+  giveUp(
+    core,
+    pick(core.publishes, ({ id }) => id === input.id),
+    'aborted',
   )
 }
 
 /** Settles what will not be answered: rejected if it was never sent, else unknown. */
 export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): void {
-  for (const entry of entries) {
-    core.outbox.release(entry)
-    settle(core, entry, new RealtimeError(code, { outcome: entry.sequence ? 'unknown' : 'rejected' }))
-  }
+  for (const entry of entries) refuse(core, entry, code, entry.sequence ? 'unknown' : 'rejected')
+}
+
+export function refuse(core: Core, entry: Entry, code: ErrorCode, outcome: Outcome): void {
+  if (release(core.publishes, entry)) settle(core, entry, new RealtimeError(code, { outcome }))
 }
 
 function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
   const record = channelRecord(core, channel)
-  record.pending--
+  record.unsettled--
   touch(core, record)
   core.effects.push({ type: 'settle', id, result })
-  if (!core.outbox.count()) core.effects.push({ type: 'emit', event: 'drained', detail: core.snapshot })
+  if (!core.publishes.unsettled.size) core.effects.push({ type: 'emit', event: 'drained', detail: core.view })
 }

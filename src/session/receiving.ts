@@ -1,102 +1,212 @@
-// What the server sends of channels: pushed events, pages of what was missed, and new starts.
+// What the server sends of channels: pushed events, pages of what was missed, new starts, and how far it has come.
 //
 // Rules of this file:
 // - Live, the server pushes; catching up, the client pulls pages, one at a time. While a page is awaited only the page
 //   moves the position: what is pushed meanwhile comes again, in the page or after it.
+// - What arrives before its turn is held, within bounds and for a while; then what is missing is fetched.
+// - What is held and what handlers have not taken yet is bounded per channel. Above the bound the channel falls back to
+//   catching up: what is pushed is dropped, and fetched once handlers have taken half of what waits.
+// - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { AttachedFrame, BehindFrame, EventFrame, LogEvent, PageFrame, ResetFrame } from '../protocol/frames.ts'
-import { arrivalOf, isSamePosition } from '../delivery/position.ts'
+import type { Delivery, Happening, InputOf } from '../effects.ts'
+import type {
+  AttachedFrame,
+  BehindFrame,
+  EventFrame,
+  LogEvent,
+  PageFrame,
+  PongFrame,
+  ResetFrame,
+} from '../protocol/frames.ts'
+import { arrivalOf, hasReached } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
-import { type ChannelRecord, type Core, send, touch, type Violation } from './core.ts'
+import {
+  type ChannelRecord,
+  closeLane,
+  confirmTop,
+  dropEarly,
+  type Core,
+  learnTop,
+  send,
+  sweepAt,
+  touch,
+  type Violation,
+} from './core.ts'
+import { reconcile } from './publishing.ts'
+
+/** Resets that nobody asked for: one in this time, in milliseconds, and three at once, are borne. */
+const RESET_PAUSE_MS = 20_000
 
 /** The answer to a `sub`. With mode `reset` the frame that says where to go on from follows. */
 export function attached(core: Core, frame: AttachedFrame): Violation {
   const record = answering(core, frame)
   if (!record) return
-  const { attachment } = record
-  attachment.granted = attachment.wanted.filter((grant) => frame.grants.includes(grant))
-  attachment.epoch = frame.top.epoch
-  record.lastError = null
-  if (attachment.granted.length < attachment.wanted.length) deny(core, record, 'forbidden')
+  record.granted = record.wanted.filter((grant) => frame.grants.includes(grant))
+  record.trouble = null
+  if (record.granted.includes('write')) reconcile(core, record, frame)
+  record.history = frame.top.epoch
+  if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame) || frame.mode === 'reset') return
-  record.position ??= frame.top
+  record.reached ??= record.shown = frame.top
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
-  const { epoch } = record.position
-  if (frame.mode === 'live' ? !isSamePosition(record.position, frame.top) : epoch !== frame.top.epoch) return true
-  goOn(core, record, frame.mode)
+  const { epoch, offset } = record.reached
+  const { top, mode } = frame
+  if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
+  learnTop(core, record, top, record.questionAtMs)
+  goOn(core, record, mode)
 }
 
 /** A complete new start: everything known of the channel is replaced by what the frame says. */
 export function reset(core: Core, frame: ResetFrame): Violation {
   const record = reading(core, frame)
   // One that answers an older question belongs to what was before it.
-  if (
-    !record ||
-    (frame.request && frame.request !== record.attachment.request && frame.request !== record.attachment.fetch)
-  )
-    return
-  if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return true
-  record.position = frame.position
-  record.attachment.epoch = frame.position.epoch
-  record.attachment.fetch = 0
+  if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
+  if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return 'protocol'
+  if (!record.isRefreshing) {
+    record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
+    if (record.unrestAtMs > core.clock.awakeMs + 3 * RESET_PAUSE_MS) return 'connection-lost'
+  }
+  record.isRefreshing = record.asksReset = false
+  record.reached = frame.position
+  record.history = frame.position.epoch
+  record.overlapTo = frame.overlapTo ?? 0
+  record.fetching = 0
+  core.patience = 1
   core.counters.resets++
+  closeLane(record)
   const { reason, snapshot, position } = frame
-  core.effects.push({ type: 'deliver', channel: record.name, event: 'reset', detail: { reason, snapshot, position } })
-  goOn(core, record, isSamePosition(frame.position, frame.top) ? 'live' : 'catching-up')
+  core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
+  if (frame.request) learnTop(core, record, frame.top, record.questionAtMs)
+  goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
 /** The server has stopped pushing. */
 export function behind(core: Core, frame: BehindFrame): void {
   const record = reading(core, frame)
-  if (record?.status === 'live') goOn(core, record, 'catching-up')
+  if (record?.phase === 'live') goOn(core, record, 'catching-up')
 }
 
 export function event(core: Core, frame: EventFrame): void {
   const record = reading(core, frame)
-  if (record?.status !== 'live') return
-  const arrival = arrivalOf(record.position, frame.offset)
-  if (arrival === 'next') deliver(core, record, frame, false)
-  else core.counters[arrival]++
-  if (arrival === 'gaps') goOn(core, record, 'catching-up')
+  // While a page is awaited: what is pushed comes again, in the page or after it.
+  if (record?.phase !== 'live') return
+  const { early } = record
+  const { maxHeld, maxHeldBytes } = core.settings.inbox
+  const arrival = arrivalOf(record.reached, frame.offset)
+  if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
+  else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
+  else if (arrival === 'gaps') {
+    if (early.size >= maxHeld) return fillGap(core, record)
+    early.set(frame.offset, message(core, record, frame, false))
+    waitForGap(core, record)
+  } else {
+    let next: Delivery | undefined = message(core, record, frame, false)
+    for (let { offset } = frame; next; next = early.get(++offset)) {
+      early.delete(offset)
+      advance(core, record, next, offset)
+    }
+  }
 }
 
 /** The answer to a fetch: what was missed, and whether there is more of it. */
 export function page(core: Core, frame: PageFrame): Violation {
   const record = reading(core, frame)
-  if (!frame.request || record?.attachment.fetch !== frame.request) return
-  record.attachment.fetch = 0
+  if (!frame.request || record?.fetching !== frame.request) return
+  record.fetching = 0
+  core.patience = 1
   // An empty page that promises more would be asked for without end.
-  if (frame.more && frame.events.length === 0) return true
+  if (frame.more && frame.events.length === 0) return 'protocol'
+  core.frameLength /= frame.events.length
   for (const logged of frame.events) {
-    if (arrivalOf(record.position, logged.offset) !== 'next') return true
-    deliver(core, record, logged, true)
+    if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
+    advance(core, record, message(core, record, logged, true), logged.offset)
   }
+  if (frame.top) learnTop(core, record, frame.top, record.questionAtMs)
   goOn(core, record, frame.more ? 'catching-up' : 'live')
+}
+
+/** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
+export function readTops(core: Core, { tops, n }: PongFrame): void {
+  const listed = new Map(tops.map((top) => [top.channel, top]))
+  const askedAtMs = n === core.pings ? core.topsAskedAtMs : 0
+  for (const record of core.records.values()) {
+    if (!reading(core, { channel: record.channelName }) || !record.reached) continue
+    const top = listed.get(record.channelName)
+    if (top) learnTop(core, record, top, askedAtMs)
+    // One whose top was told since then may have been too new to be listed.
+    else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
+    if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
+  }
+}
+
+/** Handlers have been given what was waiting. */
+export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): void {
+  const moved = new Set<ChannelRecord>()
+  for (const { channel, event, detail, lane, length } of deliveries) {
+    lane.queued -= length
+    const record = core.records.get(channel)
+    if (record?.lane !== lane) continue
+    record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
+    moved.add(record)
+  }
+  for (const record of moved) {
+    touch(core, record)
+    confirmTop(core, record)
+    if (record.phase === 'catching-up') goOn(core, record, record.phase)
+  }
+}
+
+/** What is missing has had its time to come by itself. */
+export function fillGap(core: Core, record: ChannelRecord): void {
+  const { early, reached, newest } = record
+  record.gapAtMs = Infinity
+  if (record.phase !== 'live' || (!early.size && hasReached(reached, newest))) return
+  core.counters.gaps++
+  goOn(core, record, 'catching-up')
+}
+
+function waitForGap(core: Core, record: ChannelRecord): void {
+  record.gapAtMs = Math.min(record.gapAtMs, core.clock.awakeMs + core.settings.inbox.gapTimeoutMs)
+  sweepAt(core, record.gapAtMs)
 }
 
 /** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
 function reading(core: Core, frame: { readonly channel: string }): ChannelRecord | undefined {
-  const record = core.channels.get(frame.channel)
-  return record?.attachment.granted.includes('read') && record.attachment.askedAtMs === Infinity ? record : undefined
+  const record = core.records.get(frame.channel)
+  return record?.granted.includes('read') && record.askedAtMs === Infinity ? record : undefined
 }
 
-function goOn(core: Core, record: ChannelRecord, status: 'live' | 'catching-up'): void {
-  touch(core, record, status)
-  const { position } = record
-  if (status === 'live' || record.attachment.fetch || !position) return
-  record.attachment.fetch = ++core.request
-  record.attachment.fetchedAtMs = core.now.awakeMs
-  const count = core.limits.pageCount
-  send(core, { type: 'fetch', channel: record.name, request: record.attachment.fetch, position, count })
+function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'): void {
+  touch(core, record, phase)
+  const { reached: position, lane } = record
+  if (phase === 'live' || record.fetching || !position) return
+  dropEarly(record)
+  // Too much waits for the handlers: asked again when they have taken half of it.
+  if (lane.queued > core.settings.inbox.maxHeldBytes / 2) return
+  record.fetching = ++core.lastRequest
+  record.fetchedAtMs = core.clock.awakeMs
+  record.questionAtMs = core.clock.elapsedMs
+  const count = Math.ceil(core.serverLimits.pageCount / core.patience)
+  send(core, { type: 'fetch', channel: record.channelName, request: record.fetching, position, count })
 }
 
-function deliver(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): void {
+function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
+  record.reached = { epoch: record.history, offset }
+  core.effects.push(delivery)
+}
+
+function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { epoch } = record.attachment
-  record.position = { epoch, offset }
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: false }
-  core.effects.push({ type: 'deliver', channel: record.name, event: 'message', detail })
-  touch(core, record)
+  const { history: epoch, overlapTo } = record
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapTo }
+  return queued(core, record, { event: 'message', detail })
+}
+
+/** Takes the place of a delivery in its channel's lane. */
+function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: Happening): Delivery {
+  const length = core.frameLength
+  lane.queued += length
+  return { type: 'deliver', channel, lane, length, ...what }
 }

@@ -7,7 +7,7 @@
 
 import type { Page, World } from 'steadywire/testing'
 import { createDriver, type Driver } from '../../src/driver.ts'
-import type { Effect, Input } from '../../src/effects.ts'
+import type { Delivery, Input } from '../../src/effects.ts'
 import { createEmitter } from '../../src/emitter.ts'
 import type { RealtimeError } from '../../src/errors.ts'
 import type { Settings } from '../../src/options.ts'
@@ -17,14 +17,14 @@ import type { Checker, Published, Watched } from './checkers/checker.ts'
 import type { Counts } from './counts.ts'
 import type { Trace } from './trace.ts'
 
-type Delivery = Extract<Effect, { type: 'deliver' }>
-
 /** How the application behaves; without it, it only looks. */
 export interface Behaviour {
   /** Called with everything that is handed over, beside the checkers. May do what it likes. */
   handle?(client: SimClient, channel: string): void
   /** Answers the question for the address, at once, later, or never. Absent: at once. */
   authorize?(answer: (error?: RealtimeError) => void): void
+  /** Takes its time over a reset, if it wants to: answers true, and calls `done` later. */
+  startAnew?(done: () => void): boolean
 }
 
 export interface SimClientParts {
@@ -43,6 +43,7 @@ export class SimClient implements Watched {
   readonly publishes = new Map<string, Published>()
   readonly subscribed = new Map<string, number>()
   readonly handed = new Map<string, Position>()
+  readonly mayBeginAnew = new Set<string>()
   isClosed = false
   trickedAtMs = -Infinity
   readonly #driver: Driver
@@ -71,7 +72,7 @@ export class SimClient implements Watched {
     // As the channel hands over: a handler that throws is nobody else's trouble.
     this.#handlers = createEmitter(environment.reportError)
     if (behaviour?.handle) this.#handlers.on('delivered', ({ channel }) => behaviour.handle?.(this, channel))
-    this.#driver = createDriver(this.session, environment, settings.maxFrameBytes, {
+    this.#driver = createDriver(this.session, environment, settings, {
       authorize: ({ attemptId }) => {
         const answer = (error?: RealtimeError): void =>
           this.#driver.feed(
@@ -88,7 +89,7 @@ export class SimClient implements Watched {
         if (published) published.result = result
         counts.add(result instanceof Error ? `${String(result.outcome)}: ${result.code}` : 'acknowledged')
       },
-      deliver: (delivery) => this.#deliver(delivery),
+      deliver: (delivery, resume) => this.#deliver(delivery, resume),
       emit: ({ event, detail }) => {
         // A wrong state of the machine; a server's own trouble has the same code.
         if (event === 'error' && / while /.test(detail.error.message))
@@ -123,11 +124,12 @@ export class SimClient implements Watched {
       const count = this.subscribed.get(channel) ?? 0
       if (count === 0) return
       this.subscribed.set(channel, count - 1)
+      if (count === 1) this.mayBeginAnew.add(channel)
       this.feed({ type: 'unsubscribe', channel })
     })
   }
 
-  publish(channel: string, data: unknown, base?: Position): Published {
+  publish(channel: string, data: unknown, base?: Position, priority = 1): Published {
     const { world, settings } = this.#parts
     const id = this.page.environment.createId()
     const dataText = JSON.stringify(data)
@@ -136,7 +138,7 @@ export class SimClient implements Watched {
     this.#orders.set(channel, order + 1)
     const published: Published = { id, channel, order, atMs: world.clock.now(), timeoutMs, result: undefined }
     this.publishes.set(id, published)
-    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base, timeoutMs, refusal: false })
+    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base, timeoutMs, priority, refusal: false })
     return published
   }
 
@@ -144,9 +146,10 @@ export class SimClient implements Watched {
     return this.session.getSnapshot().status
   }
 
-  #deliver(delivery: Delivery): void {
-    const { checkers, counts } = this.#parts
+  #deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean {
+    const { checkers, counts, behaviour } = this.#parts
     const { channel } = delivery
+    let waits = false
     if (delivery.event === 'message') {
       const { epoch, offset } = delivery.detail
       for (const checker of checkers) checker.received?.(this, channel, delivery.detail)
@@ -156,10 +159,12 @@ export class SimClient implements Watched {
       for (const checker of checkers) checker.reset?.(this, channel, delivery.detail)
       this.handed.set(channel, delivery.detail.position)
       counts.add(`reset: ${delivery.detail.reason}`)
+      waits = behaviour?.startAnew?.(() => this.page.run(() => resume(0))) ?? false
     }
-    // What comes in the step in which the channel stops lingering is handed over to nobody.
-    if (!this.session.getChannelSnapshot(channel).position) this.handed.delete(channel)
+    // Whoever reads again has begun by now, where it was or anew.
+    if ((this.subscribed.get(channel) ?? 0) > 0) this.mayBeginAnew.delete(channel)
     this.#handlers.emit('delivered', delivery)
+    return waits
   }
 
   #count(input: Input): void {
@@ -167,8 +172,5 @@ export class SimClient implements Watched {
     if (input.type === 'socket.received' && input.message !== 'malformed') {
       for (const { type } of input.message.frames) if (type !== 'event' && type !== 'ack') counts.add(`heard: ${type}`)
     } else if (input.type === 'socket.ended') counts.add(`ended: ${input.closeCode}`)
-    // Nobody reads it any more: the next handler begins anew.
-    for (const channel of this.handed.keys())
-      if (!this.session.getChannelSnapshot(channel).position) this.handed.delete(channel)
   }
 }

@@ -62,7 +62,7 @@ export function createSimulation({
   const checkers = [
     order(oracle),
     settlement(world),
-    truth(oracle),
+    truth(oracle, settings.publish.onUnknown === 'resend'),
     sequence(),
     memory(world, { settings, maxPublishBytes: MAX_PUBLISH_BYTES, maxBufferedBytes }),
     rate(world),

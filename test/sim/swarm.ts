@@ -45,12 +45,25 @@ export function drawPlan(swarm: Random, later: Later): Plan {
       maxDelayMs: swarm.pick([2_000, 30_000]),
       stableAfterMs: swarm.pick([1_000, 10_000]),
     },
-    outbox: swarm.pick([
-      { maxMessages: 50, maxBytes: 20_000 },
-      { maxMessages: 2, maxBytes: 4_000 },
-      { maxMessages: 1_000, maxBytes: 1_000_000 },
-    ]),
-    publish: { timeoutMs: swarm.pick([5_000, 60_000, Infinity]) },
+    outbox: {
+      ...swarm.pick([
+        { maxMessages: 50, maxBytes: 20_000 },
+        { maxMessages: 2, maxBytes: 4_000 },
+        { maxMessages: 1_000, maxBytes: 1_000_000 },
+      ]),
+      overflow: swarm.pick(['reject', 'drop-oldest', 'drop-lowest-priority'] as const),
+    },
+    publish: {
+      timeoutMs: swarm.pick([5_000, 60_000, Infinity]),
+      onUnknown: swarm.pick(['reject', 'reject', 'reject', 'resend'] as const),
+    },
+    inbox: {
+      maxHeld: swarm.pick([1_024, 3, 0]),
+      maxHeldBytes: swarm.pick([262_144, 1_000, 1]),
+      gapTimeoutMs: swarm.pick([2_000, 20]),
+    },
+    dispatch: { sliceMs: swarm.pick([8, 0]) },
+    channels: { lingerMs: swarm.pick([1_000, 0, 10_000]) },
   })
   const maxDelayMs = swarm.pick([5, 50, 1_000])
   const faults: Partial<Faults> = {
@@ -153,6 +166,7 @@ function drawBehaviour(swarm: Random, later: Later, isBad: (chance: number) => b
   const throws = swarm.pick([0, 0, 0.1])
   const spends = swarm.pick([0, 0, 0.05])
   const callsBack = swarm.pick([0, 0, 0.05])
+  const takesTime = swarm.pick([0, 0.2])
   const stalls = swarm.pick([0, 0, 0.1])
   return {
     ...(throws + spends + callsBack > 0 && {
@@ -163,6 +177,11 @@ function drawBehaviour(swarm: Random, later: Later, isBad: (chance: number) => b
         if (isBad(throws)) throw new Error('simulated')
       },
     }),
+    startAnew(done) {
+      if (!isBad(takesTime)) return false
+      later(random.pick([0, 100, 8_000]), done)
+      return true
+    },
     ...(stalls > 0 && {
       authorize(answer) {
         if (isBad(stalls / 2)) return

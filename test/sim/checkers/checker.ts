@@ -24,8 +24,10 @@ export interface Watched {
   readonly publishes: ReadonlyMap<string, Published>
   /** How many handlers read each channel. */
   readonly subscribed: ReadonlyMap<string, number>
-  /** The newest position that was handed over, by channel, since it was last read anew. */
+  /** The newest position that was handed over, by channel. */
   readonly handed: ReadonlyMap<string, { readonly epoch: string; readonly offset: number }>
+  /** Channels that nobody read for a while: the next message may be any. */
+  readonly mayBeginAnew: ReadonlySet<string>
   /** The application has closed it. */
   readonly isClosed: boolean
   /** When its page's clocks were last tampered with. */

@@ -11,6 +11,10 @@ const SMALL_FRAMES_BYTES = 16_384
 /** What a server may hold for one connection beside the mark: a window, one message, and a page under way. */
 const SERVER_ROOM_BYTES = 262_144 + 1_048_576 + 65_536
 
+/** What one page, or one message, may bring beyond the bound of a channel. */
+const PAGE_BYTES = 65_536
+const CHANNEL_COUNT = 3
+
 export interface MemoryLimits {
   readonly settings: Settings
   /** The largest publish that the applications make, in bytes. */
@@ -19,13 +23,15 @@ export interface MemoryLimits {
 }
 
 export function memory(world: World, { settings, maxPublishBytes, maxBufferedBytes }: MemoryLimits): Checker {
-  const { outbox } = settings
+  const { outbox, inbox } = settings
   return {
     stepped({ name, session }, { type }) {
-      if (type !== 'publish' && type !== 'socket.opened') return
+      if (type !== 'publish' && type !== 'delivered') return
       const stats = session.getStats()
       if (stats.outbox > outbox.maxMessages) violation('G15', `${name} holds ${stats.outbox} publishes`)
       if (stats.outboxBytes > outbox.maxBytes) violation('G15', `${name} holds ${stats.outboxBytes} bytes`)
+      const maxHeld = CHANNEL_COUNT * (inbox.maxHeldBytes + PAGE_BYTES)
+      if (stats.held > maxHeld) violation('G15', `${stats.held} characters wait in ${name} for handlers`)
     },
     looked() {
       for (const link of world.network.links) {

@@ -11,7 +11,8 @@ export function order(oracle: Oracle): Checker {
   return {
     received(client, channel, { epoch, offset, id, data }) {
       const before = client.handed.get(channel)
-      if (before && (before.epoch !== epoch || before.offset + 1 !== offset)) {
+      const isNext = before && before.epoch === epoch && before.offset + 1 === offset
+      if (before && !isNext && !client.mayBeginAnew.has(channel)) {
         violation('G9', `${client.name} saw ${channel} ${epoch}:${offset} after ${before.epoch}:${before.offset}`)
       }
       const stored = oracle.entry(channel, epoch, offset)

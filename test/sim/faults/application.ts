@@ -12,7 +12,7 @@ export const APPLICATION: readonly Fault[] = [
     rates: [1],
     strike({ client, random }) {
       const fill = 'x'.repeat(random.pick([0, 0, 10, 100, MAX_FILL]))
-      client.publish(random.pick(CHANNELS), { n: random.between(0, 9), fill })
+      client.publish(random.pick(CHANNELS), { n: random.between(0, 9), fill }, undefined, random.between(0, 2))
     },
   },
   {
@@ -39,6 +39,19 @@ export const APPLICATION: readonly Fault[] = [
   },
   { name: 'subscribe', rates: [0.1], strike: ({ client, random }) => client.subscribe(random.pick(CHANNELS)) },
   { name: 'unsubscribe', rates: [0, 0.05], strike: ({ client, random }) => client.unsubscribe(random.pick(CHANNELS)) },
+  {
+    name: 'abort',
+    rates: [0, 0.05],
+    strike({ client, random }) {
+      const open = [...client.publishes.values()].slice(-20).filter(({ result }) => !result)
+      if (open.length > 0) client.feed({ type: 'abort', id: random.pick(open).id })
+    },
+  },
+  {
+    name: 'refresh',
+    rates: [0, 0, 0.02],
+    strike: ({ client, random }) => client.feed({ type: 'refresh', channel: random.pick(CHANNELS) }),
+  },
   {
     name: 'disconnect',
     rates: [0, 0.01],

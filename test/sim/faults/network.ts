@@ -2,13 +2,15 @@
 
 import type { Fault, Strike } from './fault.ts'
 
-/** Every close code with a meaning of its own, some without, and reasons that ask for a wait. */
+/**
+ * Every close code with a meaning of its own, some without, and reasons that ask for a wait. Not 1009: a client takes it for the
+ * server's word that it has not read the message.
+ */
 export const CLOSES: readonly (readonly [code: number, reason: string])[] = [
   [1000, ''],
   [1001, 'going away'],
   [1005, ''],
   [1006, ''],
-  [1009, ''],
   [1011, 'internal'],
   [1012, ''],
   [1013, ''],
