@@ -2,16 +2,19 @@
 //
 // Rules of this file:
 // - Everyone is anonymous here, so it listens on this machine alone.
-// - Everything is kept in memory: stop it and what was said is gone, which the pages then show.
+// - Messages are kept in a file of its own, which outlives a crash as well as Ctrl+C; delete it and all begins anew.
+//   With STORE=memory what was said is gone when it stops, which the pages then show.
 
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
+import { dirname, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { serveFiles } from './static-files.js'
 
 const HOST = '127.0.0.1'
 const PORT = Number(process.env.PORT ?? 3000)
 const EXAMPLES = fileURLToPath(new URL('.', import.meta.url))
+const STORE = process.env.STORE || fileURLToPath(new URL('.data/messages.db', import.meta.url))
 const DIST = fileURLToPath(new URL('../dist', import.meta.url))
 
 if (!Number.isInteger(PORT) || PORT < 0 || PORT > 65_535) {
@@ -21,6 +24,7 @@ if (!existsSync(`${DIST}/steadywire.global.js`)) stop('The packages are not buil
 
 // Not at the top: without a build this import says less than the line above.
 const { createServer, memoryStore } = await import('@steadywire/server')
+const { sqliteStore } = await import('@steadywire/server/sqlite')
 
 const http = createHttpServer(serveFiles({ '': EXAMPLES, dist: DIST }))
 http.on('error', (error) => {
@@ -31,19 +35,31 @@ http.on('error', (error) => {
   throw error
 })
 
-const realtime = createServer({ store: memoryStore() })
-realtime.attach(http, { path: '/realtime' })
-
 http.listen(PORT, HOST, () => {
+  // Not before: whoever starts this twice is told about the port, not about the file.
+  const { store, where } = openStore()
+  createServer({ store }).attach(http, { path: '/realtime' })
   const { port } = http.address()
   console.log(`
   steadywire examples   http://${HOST}:${port}
   chat                  http://${HOST}:${port}/vanilla-chat/
-  realtime server       ws://${HOST}:${port}/realtime   (everyone is anonymous, everything is in memory)
+  realtime server       ws://${HOST}:${port}/realtime   (everyone is anonymous)
+  messages              ${where}
 
   Ctrl+C stops it.
 `)
 })
+
+function openStore() {
+  if (STORE === 'memory') return { store: memoryStore(), where: 'in memory: they are gone when it stops' }
+  const file = relative('', STORE)
+  try {
+    mkdirSync(dirname(STORE), { recursive: true })
+    return { store: sqliteStore(STORE), where: `${file}   (STORE=memory npm start keeps them in memory)` }
+  } catch (error) {
+    return stop(`${error.message}\nOr keep messages in memory: STORE=memory npm start`)
+  }
+}
 
 function stop(why) {
   console.error(why)

@@ -7,7 +7,8 @@
 // - Where writing is granted the producer's record is claimed, and given up once nothing can be published under it.
 // - Live: every event that continues what was last sent is pushed. Any other, and any while too much is unsent, ends
 //   with `behind`; from then on, and from a `fetch` on, nothing is pushed before a page that says there is no more.
-// - A `fetch` is answered when the connection has room for a page; a newer one takes the place of an older.
+// - A `fetch` is answered when the connection has room for a page, and so is whoever needs a new start; a newer question
+//   takes the place of an older.
 
 import {
   CLOSE_BAD_FRAME,
@@ -28,18 +29,26 @@ import type { Channel, RingEvent, Subscriber } from './channels.ts'
 import type { Context } from './context.ts'
 import { askHook, isRefusal } from './hooks.ts'
 import { type PublishLine, PublishQueue } from './publishing.ts'
+import type { Start } from './snapshots.ts'
 import type { Judgement, LogExtent, PageAnswer, ProducerClaim, ProducerRecord } from './store/store.ts'
-import { encodePage, PAGE_BYTES, pageTexts } from './wire.ts'
+import { encodePage, encodeReset, PAGE_BYTES, pageTexts } from './wire.ts'
 
 /** What an attachment needs of its connection. */
 export interface Line extends PublishLine {
   send(frame: EncodedFrame): void
   /** Whether so much is unsent that nothing should be pushed. */
   isCongested(): boolean
-  /** Asks for a call of {@link Attachment.servePage} when there is room. */
+  /** Asks for a call of {@link Attachment.serve} when there is room. */
   wantsPage(attachment: Attachment): void
   /** Nothing is left of the attachment; the connection may forget it. */
   released(attachment: Attachment): void
+}
+
+/** A new start that a client has to make: the answer to its question of that number. */
+interface Restart {
+  readonly type: 'reset'
+  readonly request: number
+  readonly reason: string
 }
 
 export class Attachment implements Subscriber {
@@ -59,7 +68,8 @@ export class Attachment implements Subscriber {
   #listening: Channel | undefined
   /** The newest position sent, while live. */
   #live: { readonly epoch: string; readonly offset: number } | undefined
-  #fetch: FetchFrame | undefined
+  /** The page that was asked for, or the new start that has to come. */
+  #wanted: FetchFrame | Restart | undefined
   #toldTop: Position | undefined
   #isEnded = false
 
@@ -102,8 +112,7 @@ export class Attachment implements Subscriber {
       return
     }
     this.#live = undefined
-    this.#fetch = frame
-    this.#line.wantsPage(this)
+    this.#want(frame)
   }
 
   push(event: RingEvent): void {
@@ -123,19 +132,26 @@ export class Attachment implements Subscriber {
     return { channel: this.channel, epoch, offset }
   }
 
-  /** Reads and sends the page that was asked for. `done` is called once the page, or the reason why not, is queued. */
-  servePage(done: () => void): void {
-    const frame = this.#fetch
-    if (!frame) return done()
-    const count = Math.min(Math.max(frame.count, 1), this.#context.settings.limits.pageCount)
+  /** Reads and sends what is wanted. `done` is called once another one may be served. */
+  serve(done: () => void): void {
     const { channel } = this
-    this.#context.store.page({ channel, position: frame.position, count, dataLength: PAGE_BYTES }, (answer) => {
-      if (!this.#isEnded && this.#fetch === frame) {
-        if (answer === 'unavailable') this.#storeLost()
-        else this.#sendPage(frame, answer)
-      }
-      done()
-    })
+    const wanted = this.#wanted
+    if (wanted?.type === 'fetch') {
+      const count = Math.min(Math.max(wanted.count, 1), this.#context.settings.limits.pageCount)
+      const query = { channel, position: wanted.position, count, dataLength: PAGE_BYTES }
+      return this.#context.store.page(query, (page) => {
+        if (this.#wanted === wanted && page === 'unavailable') this.#storeLost()
+        else if (this.#wanted === wanted && page !== 'unavailable') this.#sendPage(wanted, page)
+        done()
+      })
+    }
+    if (wanted)
+      this.#context.snapshots.ask(channel, (start) => {
+        if (this.#wanted === wanted && start === 'unavailable') this.#storeLost()
+        else if (this.#wanted === wanted && start !== 'unavailable') this.#sendReset(wanted, start)
+      })
+    // An application that is slow to answer must not keep pages of other channels waiting.
+    done()
   }
 
   /** The connection is gone. */
@@ -162,12 +178,27 @@ export class Attachment implements Subscriber {
         const { producer: record } = answer
         if (record === 'replaced') return this.#line.close(CLOSE_REPLACED, closeReason('replaced'))
         if (record === 'other-user') return this.#line.close(CLOSE_FORBIDDEN, closeReason('other-user'))
-        const isWanted = this.#wish === frame
-        if (isWanted) this.#attached(frame, granted, answer.extent, answer.judgement, record)
-        // Also where its answer is not wanted any longer: what came before waits for it.
+        if (this.#wish !== frame) {
+          // What came before waits for the record all the same.
+          if (record) this.#publishes.claimed(record)
+          return this.#goOn()
+        }
+        const isNew = !frame.position && !frame.reset && granted.includes('read')
+        if (isNew && this.#context.snapshots.areOffered) return this.#begin(frame, granted, answer.judgement, record)
+        this.#attached(frame, granted, answer.extent, answer.judgement, record)
         if (record) this.#publishes.claimed(record)
-        if (!isWanted) this.#goOn()
       })
+    })
+  }
+
+  /** Whoever has nothing yet begins with a snapshot, if there is one. */
+  #begin(frame: SubFrame, grants: readonly Grant[], judgement: Judgement, record: ProducerRecord | undefined): void {
+    // However slow the application is, publishing goes on.
+    if (record) this.#publishes.claimed(record)
+    this.#context.snapshots.ask(this.channel, (start) => {
+      if (this.#isOutdated(frame)) return
+      if (start === 'unavailable') return this.#storeLost()
+      this.#attached(frame, grants, start.extent, start.snapshot ? 'initial' : judgement, record)
     })
   }
 
@@ -238,13 +269,13 @@ export class Attachment implements Subscriber {
     { request, reset }: SubFrame,
     grants: readonly Grant[],
     extent: LogExtent,
-    judgement: Judgement,
+    judgement: Judgement | 'initial',
     record: ProducerRecord | undefined,
   ): void {
     this.#asking = undefined
     this.#grants = grants
     // What was going on belongs to the attachment before.
-    this.#fetch = undefined
+    this.#wanted = undefined
     this.#live = undefined
     const { channel } = this
     const top = { epoch: extent.epoch, offset: extent.top }
@@ -262,33 +293,36 @@ export class Attachment implements Subscriber {
       if (rest !== 'unknown') this.#goLive(top, rest)
     } else {
       say('reset')
-      this.#reset(request, reset ? 'asked' : judgement, extent)
+      this.#want({ type: 'reset', request, reason: reset ? 'asked' : judgement })
     }
   }
 
   #sendPage({ request, position }: FetchFrame, { extent, judgement, events }: PageAnswer): void {
-    if (judgement !== 'live' && judgement !== 'catching-up') {
-      this.#fetch = undefined
-      return this.#reset(request, judgement, extent)
-    }
+    if (judgement !== 'live' && judgement !== 'catching-up')
+      return this.#want({ type: 'reset', request, reason: judgement })
     const top = { epoch: extent.epoch, offset: extent.top }
     const texts = pageTexts(events)
     const reached = { epoch: extent.epoch, offset: position.offset + texts.length }
     const rest = this.#restAfter(reached, extent)
     // More was stored since it was read than is in hand: what is there now has to be read.
     if (rest === 'unknown' && texts.length === 0) return this.#line.wantsPage(this)
-    this.#fetch = undefined
+    this.#wanted = undefined
     const page = { channel: this.channel, request, from: position.offset + 1 }
     if (rest === 'unknown') return this.#line.send(encodePage({ ...page, more: true }, texts))
     this.#line.send(encodePage({ ...page, more: false, top }, texts))
     this.#goLive(reached, rest)
   }
 
-  /** A new start. There are no snapshots: it begins before the oldest message that is kept, so that nobody misses any. */
-  #reset(request: number, reason: string, extent: LogExtent): void {
+  /** A new start. Without a snapshot it begins before the oldest message that is kept, so that nobody misses any. */
+  #sendReset({ request, reason }: Restart, { extent, snapshot }: Start): void {
+    // A snapshot is large, and the room there was may be taken.
+    if (snapshot && this.#line.isCongested()) return this.#line.wantsPage(this)
+    this.#wanted = undefined
+    const { channel } = this
     const top = { epoch: extent.epoch, offset: extent.top }
-    const position = { epoch: extent.epoch, offset: extent.first - 1 }
-    this.#line.say({ type: 'reset', channel: this.channel, request, reason, position, top })
+    const position = snapshot?.position ?? { epoch: extent.epoch, offset: extent.first - 1 }
+    const overlap = snapshot?.overlapTo !== undefined && { overlapTo: snapshot.overlapTo }
+    this.#line.send(encodeReset({ channel, request, reason, position, top, ...overlap }, snapshot?.dataText))
     // Below the top the client fetches what lies between.
     if (position.offset < top.offset) return
     const rest = this.#restAfter(top, extent)
@@ -298,6 +332,11 @@ export class Attachment implements Subscriber {
 
   #restAfter(position: Position, extent: LogExtent): readonly RingEvent[] | 'unknown' {
     return this.#listening?.rest(position, extent) ?? 'unknown'
+  }
+
+  #want(wanted: FetchFrame | Restart): void {
+    this.#wanted = wanted
+    this.#line.wantsPage(this)
   }
 
   #goLive(position: Position, rest: readonly RingEvent[]): void {
@@ -321,7 +360,7 @@ export class Attachment implements Subscriber {
     if (this.#listening) this.#context.channels.leave(this.#listening, this, this.#context.environment.monotonicNow())
     this.#listening = undefined
     this.#live = undefined
-    this.#fetch = undefined
+    this.#wanted = undefined
   }
 
   #storeLost(): void {

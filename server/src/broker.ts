@@ -5,23 +5,19 @@
 // - One timer for all connections. It wakes for the earliest deadline, and then for all that is due soon after.
 // - Operators publish and read here too, under the same limits of content as everyone.
 
-import {
-  CLOSE_TOO_MANY,
-  CLOSE_UNAVAILABLE,
-  closeReason,
-  isChannelName,
-  MAX_CHANNEL_BYTES,
-  type Sender,
-} from 'steadywire/protocol'
+import { CLOSE_TOO_MANY, CLOSE_UNAVAILABLE, closeReason, isChannelName, MAX_CHANNEL_BYTES } from 'steadywire/protocol'
 import { Channels } from './channels.ts'
-import { type Fault, invalid, isFault, newEvent } from './content.ts'
+import { type Fault, invalid, isFault, messageOf, newEvent, type StoredMessage } from './content.ts'
 import type { Context, Counters } from './context.ts'
+import { Effects } from './effects.ts'
 import type { Cancel, ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
+import { Log } from './log.ts'
 import { type BrokerOptions, type Settings, settingsOf } from './options.ts'
 import { Producers } from './producers.ts'
 import type { Peer } from './outgoing.ts'
 import { type ConnectionDetails, Session } from './session.ts'
+import { Snapshots } from './snapshots.ts'
 import type { Store } from './store/store.ts'
 
 /** The broker's end of one socket: the owner of the socket calls these. */
@@ -61,16 +57,7 @@ export interface History {
   readonly epoch: string
   /** The newest offset. */
   readonly top: number
-  readonly messages: readonly HistoryMessage[]
-}
-export interface HistoryMessage {
-  readonly offset: number
-  readonly id: string
-  readonly name: string
-  readonly data: unknown
-  /** Null on what the server itself published. */
-  readonly sender: Sender | null
-  readonly storedAtMs: number
+  readonly messages: readonly StoredMessage[]
 }
 
 /** How the node is doing. */
@@ -110,6 +97,7 @@ export class Broker {
   readonly #context: Context
   readonly #settings: Settings
   readonly #environment: ServerEnvironment
+  readonly #effects: Effects
   readonly #sessions = new Set<Session>()
   readonly #minSweepMs: number
   #housekeepingAtMs: number
@@ -122,13 +110,17 @@ export class Broker {
     const { limits, heartbeatMs } = settings
     const producers = new Producers(() => environment.createId(), limits.connectionsPerUser, heartbeatMs)
     const counters = { unknownFrames: 0, ignoredFrames: 0, behind: 0 }
+    const channels = new Channels(limits.ringCount)
+    this.#effects = new Effects(environment, store, hooks.onStored)
     this.#context = {
       environment,
       store,
       hooks,
       settings,
-      channels: new Channels(limits.ringCount),
+      channels,
+      log: new Log(environment, store, channels, this.#effects),
       producers,
+      snapshots: new Snapshots(environment, store, hooks, settings),
       counters,
     }
     this.#settings = settings
@@ -137,6 +129,7 @@ export class Broker {
     this.#environment = environment
     this.#housekeepingAtMs = environment.monotonicNow() + HOUSEKEEPING_MS
     this.#wakeBy(this.#housekeepingAtMs)
+    this.#effects.start()
   }
 
   /** Serves a socket that has just been opened. */
@@ -159,18 +152,17 @@ export class Broker {
   /** Stores a message of the server's own and sends it to the channel's subscribers. Asks no hook. */
   publish({ channel, id, name, data }: ServerPublish, done: (answer: Receipt | Fault) => void): void {
     if (!isChannelName(channel)) return done(badChannel())
-    const { store, channels } = this.#context
     const message = { channel, id: id ?? this.#environment.createId(), name, data }
     const content = newEvent(message, this.#settings.limits.maxMessageBytes)
     if (isFault(content)) return done(content)
-    const events = [id === undefined ? content : { ...content, once: true }]
-    store.append({ channel, nowMs: this.#environment.wallNow(), events }, (answer) => {
-      const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
-      if (answer === 'unavailable' || (outcome?.type !== 'stored' && outcome?.type !== 'repeated'))
-        return done(STORE_UNAVAILABLE)
-      if (outcome.type === 'stored') channels.stored(channel, answer.epoch, outcome.event)
+    const event = id === undefined ? content : { ...content, once: true }
+    this.#context.log.append(channel, event, (answer) => {
+      if (answer === 'unavailable') return done(STORE_UNAVAILABLE)
+      const { epoch, outcome } = answer
+      // Without a base and a producer nothing else can come of it.
+      if (outcome.type !== 'stored' && outcome.type !== 'repeated') return done(STORE_UNAVAILABLE)
       const { offset } = outcome.type === 'stored' ? outcome.event : outcome
-      done({ id: message.id, epoch: answer.epoch, offset })
+      done({ id: message.id, epoch, offset })
     })
   }
 
@@ -188,12 +180,7 @@ export class Broker {
       const position = { epoch, offset: Math.max(after, first - 1) }
       store.page({ channel, position, count: limit, dataLength: HISTORY_LENGTH }, (page) => {
         if (page === 'unavailable') return done(STORE_UNAVAILABLE)
-        const messages = page.events.map(({ dataText, sender = null, ...event }) => ({
-          ...event,
-          data: JSON.parse(dataText) as unknown,
-          sender,
-        }))
-        done({ epoch: page.extent.epoch, top: page.extent.top, messages })
+        done({ epoch: page.extent.epoch, top: page.extent.top, messages: page.events.map(messageOf) })
       })
     })
   }
@@ -206,6 +193,7 @@ export class Broker {
   close(): void {
     this.#isClosed = true
     this.#cancelWake()
+    this.#effects.end()
     for (const session of this.#sessions) session.close(CLOSE_UNAVAILABLE, closeReason('closing'))
   }
 
@@ -232,6 +220,8 @@ export class Broker {
     if (nowMs >= this.#housekeepingAtMs) {
       this.#context.channels.sweep(nowMs, this.#settings.idleTimeoutMs)
       this.#context.producers.sweep(nowMs, this.#settings.idleTimeoutMs)
+      this.#context.snapshots.sweep(nowMs, this.#settings.idleTimeoutMs)
+      this.#effects.sweep()
       this.#context.store.trim(this.#environment.wallNow())
       this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS
     }

@@ -8,8 +8,12 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
-import { createServer, type ListenOptions, type Server, type ServerOptions } from './node.ts'
+import { createServer, type ListenOptions, type ServerOptions } from './node.ts'
+import { parseOrigins } from './origins.ts'
 import { memoryStore } from './store/memory.ts'
+import type { RetentionOptions } from './store/retention.ts'
+import { type SqliteStore, sqliteStore } from './store/sqlite.ts'
+import type { Store } from './store/store.ts'
 
 /** What the command needs of the process it runs in. */
 export interface CommandIo {
@@ -34,7 +38,7 @@ const FLAGS = {
   port: { value: 'N', help: 'listen on this port; 0 takes a free one (default 8080)', range: [0, 65_535] },
   path: { value: 'PATH', help: 'where clients connect (default /realtime)' },
   host: { value: 'HOST', help: 'address to bind to; without authentication one of this machine (default 127.0.0.1)' },
-  store: { value: 'memory', help: 'where messages are kept (default memory)' },
+  store: { value: 'WHERE', help: 'where messages are kept: memory (default), or sqlite:FILE' },
   origin: {
     value: 'URL',
     help: 'let pages of this origin connect; can be repeated (default: same host, localhost)',
@@ -102,17 +106,36 @@ export async function runCli(args: readonly string[], env: Environment, io: Comm
 async function serve(values: Flags, env: Environment, io: CommandIo): Promise<number> {
   const options = serverOptions(values, env)
   const where = listenOptions(values)
-  let server: Server
+  const file = storeFile(values)
+  if (file === undefined) return await serveStore(memoryStore(retention(values)), options, where, io)
+  let store: SqliteStore
   try {
-    server = createServer(options)
+    store = sqliteStore(file, retention(values))
   } catch (error) {
-    // Only an origin can be wrong that the table does not check.
-    throw new UsageError(`--origin: ${messageOf(error)}`)
+    io.err(`steadywire-server: ${messageOf(error)}`)
+    return 1
   }
+  try {
+    return await serveStore(store, options, where, io, `steadywire-server keeps messages in ${file}`)
+  } finally {
+    store.close()
+  }
+}
+
+/** `more` is said when it listens. */
+async function serveStore(
+  store: Store,
+  options: ServerOptions,
+  where: ListenOptions,
+  io: CommandIo,
+  ...more: readonly string[]
+): Promise<number> {
+  const server = createServer({ ...options, store })
   try {
     const { url } = await server.listen(where)
     io.err('warning: no authentication: everyone is anonymous, so only this machine can connect.')
     io.out(`steadywire-server ${version()} listens at ${url}`)
+    for (const line of more) io.out(line)
   } catch (error) {
     await server.close()
     io.err(`steadywire-server: ${startFailure(error, where)}`)
@@ -125,16 +148,10 @@ async function serve(values: Flags, env: Environment, io: CommandIo): Promise<nu
 }
 
 function serverOptions(values: Flags, env: Environment): ServerOptions {
-  const store = values.get('store')?.[0] ?? 'memory'
-  if (store !== 'memory') throw new UsageError(`--store ${store}: there is only "memory".`)
-  const idleMs = numberOf(values, 'idle-timeout-ms')
-  const historyLimit = numberOf(values, 'history-limit')
-  const historyTtlMs = numberOf(values, 'history-ttl-ms')
   return {
-    store: memoryStore({ historyLimit, historyTtlMs, idleMs }),
-    origins: values.get('origin'),
+    origins: checkedOrigins(values.get('origin')),
     heartbeatMs: numberOf(values, 'heartbeat-ms'),
-    idleTimeoutMs: idleMs,
+    idleTimeoutMs: numberOf(values, 'idle-timeout-ms'),
     adminToken: adminToken(values.get('admin-token-env')?.[0], env),
     limits: {
       connections: numberOf(values, 'max-connections'),
@@ -143,6 +160,32 @@ function serverOptions(values: Flags, env: Environment): ServerOptions {
       maxMessageBytes: numberOf(values, 'max-message-bytes'),
       maxBufferedBytes: numberOf(values, 'max-buffered-bytes'),
     },
+  }
+}
+
+function retention(values: Flags): RetentionOptions {
+  return {
+    historyLimit: numberOf(values, 'history-limit'),
+    historyTtlMs: numberOf(values, 'history-ttl-ms'),
+    idleMs: numberOf(values, 'idle-timeout-ms'),
+  }
+}
+
+/** Undefined for memory. */
+function storeFile(values: Flags): string | undefined {
+  const where = values.get('store')?.at(-1) ?? 'memory'
+  if (where === 'memory') return undefined
+  const file = /^sqlite:(.+)$/.exec(where)?.[1]
+  if (file === undefined) throw new UsageError(`--store ${where}: must be memory or sqlite:FILE.`)
+  return file
+}
+
+function checkedOrigins(origins: readonly string[] | undefined): readonly string[] | undefined {
+  try {
+    if (origins) parseOrigins(origins)
+    return origins
+  } catch (error) {
+    throw new UsageError(`--origin: ${messageOf(error)}`)
   }
 }
 

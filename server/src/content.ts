@@ -6,7 +6,7 @@
 //   so no subscriber is ever sent what it may not accept.
 
 import { isIdentifier, isShallow, MAX_DEPTH, MAX_ID_BYTES, type Sender, utf8Bytes } from 'steadywire/protocol'
-import type { NewEvent } from './store/store.ts'
+import type { NewEvent, StoredEvent } from './store/store.ts'
 import { encodeEvent } from './wire.ts'
 
 /** How much longer than an event frame a page with that event alone can be, at most. */
@@ -26,17 +26,32 @@ export interface Fault {
   readonly message: string
 }
 
-export function isFault(value: object): value is Fault {
-  return 'code' in value
+export function isFault<Value extends object | string>(value: Value | Fault): value is Fault {
+  return typeof value === 'object' && 'code' in value
+}
+
+/** A message as the application is shown it. */
+export interface StoredMessage {
+  readonly offset: number
+  readonly id: string
+  readonly name: string
+  readonly data: unknown
+  /** Null on what the server itself published. */
+  readonly sender: Sender | null
+  /** Unix milliseconds. */
+  readonly storedAtMs: number
+}
+
+export function messageOf({ dataText, sender, ...event }: StoredEvent): StoredMessage {
+  return { ...event, data: JSON.parse(dataText) as unknown, sender: sender ?? null }
 }
 
 /** The message as a store takes it, its data encoded once and for all. */
 export function newEvent({ channel, data, ...message }: Message, maxBytes: number): NewEvent | Fault {
   if (!isIdentifier(message.id)) return invalid(`An id has 1 to ${MAX_ID_BYTES} bytes.`)
   if (!isIdentifier(message.name)) return invalid(`A name has 1 to ${MAX_ID_BYTES} bytes.`)
-  if (!isShallow(data)) return invalid(`Data nests ${MAX_DEPTH} levels deep at most.`)
-  const dataText = jsonText(data)
-  if (dataText === undefined) return invalid('Data is a JSON value.')
+  const dataText = dataTextOf(data)
+  if (isFault(dataText)) return dataText
   // Offset and time as long as they can get.
   const widest = { ...message, dataText: '', offset: Number.MAX_SAFE_INTEGER, storedAtMs: Number.MAX_SAFE_INTEGER }
   if (encodeEvent(channel, widest).bytes + utf8Bytes(dataText) + PAGE_MARGIN_BYTES > maxBytes)
@@ -48,10 +63,13 @@ export function invalid(message: string): Fault {
   return { code: 'invalid', message }
 }
 
-function jsonText(data: unknown): string | undefined {
+/** The data as JSON text. */
+export function dataTextOf(data: unknown): string | Fault {
+  if (!isShallow(data)) return invalid(`Data nests ${MAX_DEPTH} levels deep at most.`)
   try {
-    return JSON.stringify(data)
+    // What is no JSON value at all, such as a function, becomes nothing.
+    return (JSON.stringify(data) as string | undefined) ?? invalid('Data is a JSON value.')
   } catch {
-    return undefined
+    return invalid('Data is a JSON value.')
   }
 }

@@ -3,8 +3,10 @@
 import type { Channels } from './channels.ts'
 import type { ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
+import type { Log } from './log.ts'
 import type { Settings } from './options.ts'
 import type { Producers } from './producers.ts'
+import type { Snapshots } from './snapshots.ts'
 import type { Store } from './store/store.ts'
 
 export interface Context {
@@ -13,7 +15,9 @@ export interface Context {
   readonly hooks: Hooks
   readonly settings: Settings
   readonly channels: Channels
+  readonly log: Log
   readonly producers: Producers
+  readonly snapshots: Snapshots
   readonly counters: Counters
 }
 

@@ -20,13 +20,18 @@ export function isSameHello(hello: HelloFrame, again: HelloFrame): boolean {
   return (['version', 'producer', 'generation', 'token'] as const).every((field) => hello[field] === again[field])
 }
 
-export function welcomeFrame({ heartbeatMs, limits }: Settings, member: string, expiresInMs: number): WelcomeFrame {
+export function welcomeFrame(
+  { heartbeatMs, limits }: Settings,
+  features: readonly string[],
+  member: string,
+  expiresInMs: number,
+): WelcomeFrame {
   const { window, windowBytes, maxMessageBytes, snapshotBytes, pageCount, publishesPerSecond, publishBurst } = limits
   return {
     type: 'welcome',
     version: PROTOCOL_VERSION,
     level: LEVEL,
-    features: [],
+    features,
     member,
     heartbeat: { intervalMs: heartbeatMs },
     limits: {

@@ -6,7 +6,8 @@
 // - A hook has one answer, and a deadline for it. What comes later is dropped.
 // - A hook that throws or is late harms only the frame it was asked for.
 
-import type { Grant } from 'steadywire/protocol'
+import type { Grant, Position } from 'steadywire/protocol'
+import type { StoredMessage } from './content.ts'
 import type { ServerEnvironment } from './environment.ts'
 
 /** Who is connected, as `authenticate` answered. Whatever else it holds is handed back to the other hooks. */
@@ -33,6 +34,42 @@ export interface PublishQuery {
   readonly data: unknown
 }
 
+/** A message that is stored. */
+export interface StoredQuery {
+  readonly channel: string
+  readonly message: StoredMessage
+  /** Where it is stored: to be kept with whatever is done about it, so that a repetition can be told. */
+  readonly position: Position
+  /** The `userId` of who published it; `undefined` if the server itself did. */
+  readonly user: string | undefined
+}
+
+/** Somebody needs to begin with a channel's state. */
+export interface SnapshotQuery {
+  readonly channel: string
+  /** The channel's newest position when this was asked. */
+  readonly top: Position
+}
+/** A channel's state. */
+export interface SnapshotAnswer {
+  /** Any JSON value. */
+  readonly data: unknown
+  /**
+   * What the state stands for: it contains every message up to here and none after. Stored beside the data, it makes the
+   * snapshot exact. Absent: the server looks whether the channel has moved meanwhile; if it goes on moving, clients are
+   * told which messages the snapshot may contain already.
+   */
+  readonly position?: Position | undefined
+}
+
+/** How the server folds a channel's messages into its state. */
+export interface StateDefinition<State = unknown> {
+  /** The state before the first message: a JSON value. */
+  readonly initial: State
+  /** The state after one more message: a JSON value. Must be pure: it must not change the state it is given. */
+  reduce(state: State, message: StoredMessage): State
+}
+
 /** A hook's answer, or what it threw. */
 export type HookAnswer<Answer> = { readonly answer: Answer } | { readonly error: unknown }
 export type Hook<Query, Answer> = (query: Query, done: (answer: HookAnswer<Answer>) => void) => void
@@ -42,6 +79,12 @@ export interface Hooks {
   readonly authorize?: Hook<AuthorizeQuery, boolean>
   /** Answers the data to store; `undefined` leaves it as it came. */
   readonly onPublish?: Hook<PublishQuery, unknown>
+  /** Told of every message that is stored. What it answers is ignored. */
+  readonly onStored?: Hook<StoredQuery, unknown>
+  /** Answers a channel's state; `null` or `undefined`: it has none. */
+  readonly snapshot?: Hook<SnapshotQuery, SnapshotAnswer | null | undefined>
+  /** How a channel's state is folded here; `undefined`: it is not, and `snapshot` is asked. */
+  readonly state?: (channel: string) => StateDefinition | undefined
 }
 
 /** A refusal that the other side is told of. */
@@ -98,7 +141,10 @@ export class HookTimeout extends Error {
   override readonly name = 'HookTimeout'
 }
 
-/** Calls `run` and answers exactly once: with what it answers, with what it throws, or after `timeoutMs` with a {@link HookTimeout}. */
+/**
+ * Calls `run` and answers exactly once: with what it answers, with what it throws, or after `timeoutMs` with a
+ * {@link HookTimeout}. `Infinity` waits as long as it takes.
+ */
 export function askHook<Answer>(
   environment: ServerEnvironment,
   timeoutMs: number,
@@ -119,7 +165,7 @@ export function askHook<Answer>(
   } catch (error) {
     once({ error })
   }
-  if (!isAnswered)
+  if (!isAnswered && timeoutMs < Infinity)
     cancelTimer = environment.startTimer(timeoutMs, () =>
       once({ error: new HookTimeout(`no answer in ${timeoutMs} ms`) }),
     )

@@ -20,6 +20,10 @@ export {
   type PublishQuery,
   Refusal,
   reject,
+  type SnapshotAnswer,
+  type SnapshotQuery,
+  type StateDefinition,
+  type StoredQuery,
   type User,
 } from './hooks.ts'
 export { memoryStore, type MemoryStoreOptions } from './store/memory.ts'
@@ -55,11 +59,11 @@ export {
   createBroker,
   type Figures,
   type History,
-  type HistoryMessage,
   type HistoryQuery,
   type Receipt,
   type ServerPublish,
 } from './broker.ts'
+export type { StoredMessage } from './content.ts'
 export type { Peer } from './outgoing.ts'
 export type { Authenticate, ConnectionDetails } from './session.ts'
 export type { Cancel, ServerEnvironment } from './environment.ts'

@@ -16,7 +16,17 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { type Broker, type Connection, createBroker, type Receipt } from './broker.ts'
 import { isFault } from './content.ts'
 import type { ServerEnvironment } from './environment.ts'
-import { type AuthorizeQuery, hookOf, type PublishQuery, reject, type User } from './hooks.ts'
+import {
+  type AuthorizeQuery,
+  hookOf,
+  type PublishQuery,
+  reject,
+  type SnapshotAnswer,
+  type SnapshotQuery,
+  type StateDefinition,
+  type StoredQuery,
+  type User,
+} from './hooks.ts'
 import { createOperatorHandler } from './operators.ts'
 import { type BrokerOptions, settingsOf } from './options.ts'
 import { isAllowedOrigin, parseOrigins } from './origins.ts'
@@ -35,7 +45,7 @@ export interface AuthenticateQuery {
 
 /** What {@link createServer} takes. */
 export interface ServerOptions extends BrokerOptions {
-  /** Keeps the channels' logs. @defaultValue `memoryStore()` */
+  /** Keeps the channels' logs; `sqliteStore` of `@steadywire/server/sqlite` keeps them in a file. @defaultValue `memoryStore()` */
   store?: Store | undefined
   /**
    * Answers who this is; identity comes from here alone. `null` closes the connection with 4401: the client gets a new
@@ -59,6 +69,40 @@ export interface ServerOptions extends BrokerOptions {
    * @defaultValue data is stored as it came
    */
   onPublish?: ((query: PublishQuery) => unknown) | undefined
+  /**
+   * Told of every message once it is stored, whoever published it; here effects belong: a database, an e-mail. Per channel
+   * in order, one at a time, at least once: after a crash a message can come again, which `position` tells. It begins with
+   * the first message that is stored in a channel while this is given, and goes on after a restart where it stopped, as
+   * far as the store keeps its cursor.
+   *
+   * A throw is reported and the message is told again after 1 s, 2 s, 4 s … up to a minute. There is no deadline: a
+   * promise that never settles holds up its channel's messages here, and nothing else.
+   *
+   * @defaultValue nobody is told
+   */
+  onStored?: ((query: StoredQuery) => unknown) | undefined
+  /**
+   * Answers a channel's state, for clients that begin or that have missed too much: `{ data, position? }`, or `null` for
+   * a channel that has none. With `position` stored beside the data it is exact; see {@link SnapshotAnswer}. One question
+   * per channel is open at a time.
+   *
+   * A throw, no answer within `hookTimeoutMs`, more than `limits.snapshotBytes`, or a position that the log does not go on
+   * from: it is reported, and clients begin with the oldest message that is kept.
+   *
+   * @defaultValue no channel has one
+   */
+  snapshot?:
+    | ((query: SnapshotQuery) => SnapshotAnswer | null | undefined | PromiseLike<SnapshotAnswer | null | undefined>)
+    | undefined
+  /**
+   * Answers how the server folds this channel's messages into its state by itself, so that its snapshots are always exact;
+   * `undefined` asks `snapshot`. States are in memory and begin at a channel's first message: keep the whole log of such
+   * channels (`historyTtlMs: Infinity`, a large `historyLimit`). Where it no longer reaches back, after a restart or after
+   * `idleTimeoutMs` without use, there is no snapshot, and that is reported.
+   *
+   * @defaultValue no channel is folded
+   */
+  state?: ((channel: string) => StateDefinition | undefined) | undefined
   /**
    * The origins of pages that may connect, exactly as browsers send them: `https://app.example`. Others are refused
    * with HTTP 403. Clients that send none are let in.
@@ -129,7 +173,7 @@ const CLOSE_TIMEOUT_MS = 1_000
 const DELAY_RESOLUTION_MS = 20
 
 /**
- * Creates a server that speaks the protocol at level 1.
+ * Creates a server that speaks the protocol at level 2.
  *
  * It does nothing until it is told to {@link Server.listen}, but for a timer that does not keep the process alive.
  *
@@ -139,7 +183,8 @@ const DELAY_RESOLUTION_MS = 20
  * await server.listen({ port: 8080 })
  */
 export function createServer(options: ServerOptions = {}): Server {
-  const { authenticate, authorize, onPublish, onError = (error) => console.error(error) } = options
+  const { authenticate, authorize, onPublish, onStored, snapshot, state } = options
+  const { onError = (error) => console.error(error) } = options
   const { maxMessageBytes } = settingsOf(options, !authenticate).limits
   const allowedOrigins = options.origins && parseOrigins(options.origins)
   const broker = createBroker({
@@ -148,6 +193,9 @@ export function createServer(options: ServerOptions = {}): Server {
     hooks: {
       ...(authorize && { authorize: hookOf(authorize) }),
       ...(onPublish && { onPublish: hookOf(onPublish) }),
+      ...(onStored && { onStored: hookOf(onStored) }),
+      ...(snapshot && { snapshot: hookOf(snapshot) }),
+      ...(state && { state }),
     },
     options,
     isAnonymous: !authenticate,

@@ -34,10 +34,10 @@ export class Outgoing {
   /** While bytes wait in the socket: how many at the last look, and since when it has taken none. */
   #waiting: { readonly left: number; readonly sinceMs: number; readonly checkAtMs: number } | undefined
 
-  constructor(peer: Peer, { maxBufferedBytes, windowBytes, maxMessageBytes }: Settings['limits']) {
+  constructor(peer: Peer, { maxBufferedBytes, windowBytes, maxMessageBytes, snapshotBytes }: Settings['limits']) {
     this.#peer = peer
     this.#markBytes = maxBufferedBytes
-    this.#boundBytes = maxBufferedBytes + windowBytes + maxMessageBytes
+    this.#boundBytes = maxBufferedBytes + windowBytes + Math.max(maxMessageBytes, snapshotBytes)
   }
 
   get isCongested(): boolean {

@@ -179,20 +179,18 @@ export class PublishQueue {
   }
 
   #append(head: Queued, content: NewEvent): void {
-    const { environment, store, channels } = this.#context
     const { base, sequence } = head.frame
     const { producer: producerId, generation } = this.#line.producer
     const event = { ...content, ...(base && { base }), origin: { producerId, generation, sequence } }
-    store.append({ channel: this.#channel, nowMs: environment.wallNow(), events: [event] }, (answer) => {
-      const outcome = answer === 'unavailable' ? undefined : answer.outcomes[0]
-      if (answer !== 'unavailable' && outcome?.type === 'stored')
-        channels.stored(this.#channel, answer.epoch, outcome.event)
-      if (!this.#isEnded) this.#appended(head, outcome)
+    this.#context.log.append(this.#channel, event, (answer) => {
+      if (this.#isEnded) return
+      if (answer === 'unavailable') this.#line.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
+      else this.#appended(head, answer.outcome)
     })
   }
 
-  #appended(head: Queued, outcome: AppendOutcome | undefined): void {
-    switch (outcome?.type) {
+  #appended(head: Queued, outcome: AppendOutcome): void {
+    switch (outcome.type) {
       case 'stored':
         return this.#acknowledge(head, outcome.event.offset)
       case 'repeated':
@@ -207,8 +205,6 @@ export class PublishQueue {
         return this.#line.close(CLOSE_REPLACED, closeReason('replaced'))
       case 'conflict':
         return this.#line.close(CLOSE_BAD_FRAME, closeReason('conflict'))
-      case undefined:
-        return this.#line.close(CLOSE_UNAVAILABLE, closeReason('store-unavailable'))
     }
   }
 

@@ -249,8 +249,9 @@ export class Session {
   }
 
   #welcome({ sender }: Line): void {
-    const { environment, settings } = this.#context
-    this.#say(welcomeFrame(settings, sender.member, this.#expiresAtMs - environment.monotonicNow()))
+    const { environment, settings, snapshots } = this.#context
+    const features = snapshots.areOffered ? ['snapshots'] : []
+    this.#say(welcomeFrame(settings, features, sender.member, this.#expiresAtMs - environment.monotonicNow()))
   }
 
   // channels
@@ -355,7 +356,7 @@ export class Session {
       if (!this.#hasRoom || servedCount++ === MAX_OPEN_PAGES) return
       this.#pagesWanted.delete(attachment)
       this.#openPageCount++
-      attachment.servePage(() => {
+      attachment.serve(() => {
         this.#openPageCount--
         this.drained()
       })

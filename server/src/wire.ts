@@ -4,7 +4,14 @@
 // - Data is JSON text already and is put in its place, never parsed and encoded again.
 // - Bytes are counted here, once per frame.
 
-import { type EncodedFrame, type LogEvent, type PageFrame, type ServerFrame, utf8Bytes } from 'steadywire/protocol'
+import {
+  type EncodedFrame,
+  type LogEvent,
+  type PageFrame,
+  type ResetFrame,
+  type ServerFrame,
+  utf8Bytes,
+} from 'steadywire/protocol'
 import type { StoredEvent } from './store/store.ts'
 
 /** A page holds as many events as fit into this, and at least one. Small, so that a slow link delivers it whole. */
@@ -34,6 +41,15 @@ export function pageTexts(events: readonly StoredEvent[]): string[] {
 
 export function encodePage(page: Omit<PageFrame, 'type' | 'events'>, texts: readonly string[]): EncodedFrame {
   return encoded(`${JSON.stringify({ type: 'page', ...page }).slice(0, -1)},"events":[${texts.join(',')}]}`)
+}
+
+/** Data that is JSON text already goes into its place; a reset may have none. */
+export function encodeReset(
+  reset: Omit<ResetFrame, 'type' | 'snapshot'>,
+  snapshotText: string | undefined,
+): EncodedFrame {
+  const head = JSON.stringify({ type: 'reset', ...reset })
+  return encoded(snapshotText === undefined ? head : `${head.slice(0, -1)},"snapshot":${snapshotText}}`)
 }
 
 function logEventText({ dataText, ...rest }: StoredEvent): string {

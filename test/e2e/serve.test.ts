@@ -1,8 +1,13 @@
 // What `npm start` serves, and what it says when it cannot.
 
+import { mkdtempSync, rmSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { createClient } from 'steadywire'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ExamplesServer, startExamples } from '../support/examples-server.ts'
+import { until } from '../support/until.ts'
 
 let server: ExamplesServer
 
@@ -31,12 +36,17 @@ test('a folder without its slash leads to the page', async () => {
   expect(answer.headers.location).toBe('/vanilla-chat/')
 })
 
-test.each(['/nothing', '/../package.json', '/..%2fpackage.json', '/dist/..%2f..%2fpackage.json', '/.hidden', '/dist'])(
-  '%s is not there',
-  async (path) => {
-    expect((await get(path)).statusCode).toBe(404)
-  },
-)
+test.each([
+  '/nothing',
+  '/../package.json',
+  '/..%2fpackage.json',
+  '/dist/..%2f..%2fpackage.json',
+  '/.hidden',
+  '/.data/messages.db',
+  '/dist',
+])('%s is not there', async (path) => {
+  expect((await get(path)).statusCode).toBe(404)
+})
 
 // A browser would take `//vanilla-chat/` in a redirect for another host.
 test.each(['/%2Fvanilla-chat', '//vanilla-chat'])('%s redirects nowhere', async (path) => {
@@ -51,7 +61,42 @@ test('nothing can be written', async () => {
   expect((await get('/', 'POST')).statusCode).toBe(405)
 })
 
+describe('messages', () => {
+  let folder = ''
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'steadywire-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  test('are kept in a file, which it names, also when it is killed', async () => {
+    const file = join(folder, 'not/there/yet/messages.db')
+    const receipts = []
+    for (const _ of ['first', 'second']) {
+      const keeping = await startExamples(0, file)
+      await until(() => keeping.printed().includes('Ctrl+C'))
+      expect(keeping.printed()).toContain(`messages              ${relative('', file)}   (STORE=memory`)
+      const client = createClient({ url: `ws://127.0.0.1:${keeping.port}/realtime` })
+      receipts.push(await client.channel('a').publish('note', {}))
+      await client.close()
+      await keeping.stop()
+    }
+    const [first, second] = receipts
+    expect(second).toMatchObject({ epoch: first?.epoch, offset: 2 })
+  })
+
+  test('are in memory where it was told so, and it says so', async () => {
+    await until(() => server.printed().includes('Ctrl+C'))
+    expect(server.printed()).toContain('messages              in memory: they are gone when it stops')
+  })
+})
+
 describe('what stops it is said with the way out', () => {
+  test('a file that cannot be its own', async () => {
+    await expect(startExamples(0, tmpdir())).rejects.toThrow(
+      /cannot be opened\. .*\nOr keep messages in memory: STORE=memory npm start/s,
+    )
+  })
+
   test('a port that is in use', async () => {
     await expect(startExamples(server.port)).rejects.toThrow(
       `Port ${server.port} is in use. Stop what uses it, or choose another one: PORT=${server.port + 1} npm start`,

@@ -1,6 +1,9 @@
 // The command, run in this process: what it says, what it refuses, and how it ends.
 
-import { afterEach, describe, expect, test } from 'vitest'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { runCli } from '../../server/src/command.ts'
 import { until } from '../support/until.ts'
@@ -14,12 +17,14 @@ interface Run {
 }
 
 const runs: Run[] = []
-afterEach(async () => {
+afterEach(stopAll)
+
+async function stopAll(): Promise<void> {
   for (const run of runs.splice(0)) {
     run.stop()
     await until(() => run.code !== undefined)
   }
-})
+}
 
 function start(args: readonly string[], env: Record<string, string> = {}): Run {
   let stop = () => {}
@@ -169,7 +174,8 @@ describe('refuses with exit code 2, by name, and points to --help', () => {
     [['--max-connections', '0'], {}, '--max-connections 0'],
     [['--path', 'live'], {}, '--path live: a path begins with "/"'],
     [['--path', '/a?b'], {}, '--path /a?b'],
-    [['--store', 'redis'], {}, '--store redis: there is only "memory".'],
+    [['--store', 'redis'], {}, '--store redis: must be memory or sqlite:FILE.'],
+    [['--store', 'sqlite:'], {}, '--store sqlite:: must be memory or sqlite:FILE.'],
     [['--host', '0.0.0.0'], {}, '--host 0.0.0.0: without authentication only this machine may connect'],
     [['--host', 'example.com'], {}, '--host example.com'],
     [['--origin', 'app.example'], {}, '--origin: "app.example" is not an origin'],
@@ -192,6 +198,71 @@ test('says which port is in use and what to do, and ends with 1', async () => {
   expect(run.err).toEqual([
     `steadywire-server: port ${port} on 127.0.0.1 is in use. Stop what listens there, or choose another one with --port.`,
   ])
+})
+
+describe('keeps messages in a file', () => {
+  let folder = ''
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'steadywire-'))
+  })
+  afterEach(async () => {
+    await stopAll()
+    rmSync(folder, { recursive: true })
+  })
+
+  const asOperator = async (run: Run, path: string, message?: object) => {
+    const url = `${run.url().replace('ws:', 'http:').replace('/realtime', '')}/channels/a/${path}`
+    const body = message && { method: 'POST', body: JSON.stringify(message) }
+    return (await fetch(url, { headers: { authorization: 'Bearer secret' }, ...body })).json()
+  }
+
+  test('and has them again when it is started again', async () => {
+    const file = join(folder, 'messages.db')
+    const args = ['--port', '0', '--store', `sqlite:${file}`, '--admin-token-env', 'TOKEN']
+    const first = await ready(args, { TOKEN: 'secret' })
+    await until(() => first.out.length > 1)
+    expect(first.out[1]).toBe(`steadywire-server keeps messages in ${file}`)
+    const receipt = await asOperator(first, 'messages', { name: 'note', data: { text: 'hi' } })
+    expect(receipt).toMatchObject({ offset: 1 })
+    first.stop()
+    await until(() => first.code !== undefined)
+    const second = await ready(args, { TOKEN: 'secret' })
+    const { epoch } = receipt as { epoch: string }
+    expect(await asOperator(second, 'history')).toMatchObject({
+      epoch,
+      messages: [{ name: 'note', data: { text: 'hi' } }],
+    })
+  })
+
+  test('as long as its flags say', async () => {
+    const args = ['--port', '0', '--history-limit', '1', '--admin-token-env', 'TOKEN']
+    const env = { STEADYWIRE_STORE: `sqlite:${join(folder, 'messages.db')}`, TOKEN: 'secret' }
+    const run = await ready(args, env)
+    for (const text of ['one', 'two']) await asOperator(run, 'messages', { name: 'note', data: { text } })
+    expect(await asOperator(run, 'history')).toMatchObject({ top: 2, messages: [{ data: { text: 'two' } }] })
+  })
+
+  test.each([
+    ['in a folder that is not there', 'nowhere/messages.db', 'cannot be opened. Its folder has to exist'],
+    ['of something else', 'diary.txt', 'holds something else than a store of steadywire. Choose another file.'],
+    ['that another server has', 'taken.db', 'is in use: a store has one owner. Stop the other one'],
+  ])('but not in one %s: says what to do, and ends with 1', async (_, name, words) => {
+    writeFileSync(join(folder, 'diary.txt'), 'Dear diary, '.repeat(50))
+    await ready(['--port', '0', '--store', `sqlite:${join(folder, 'taken.db')}`])
+    const run = await ended(['--port', '0', '--store', `sqlite:${join(folder, name)}`])
+    expect([run.code, run.out]).toEqual([1, []])
+    expect(run.err).toEqual([expect.stringContaining(`steadywire-server: ${join(folder, name)} ${words}`)])
+  })
+
+  test('only if everything else can be meant, and lets it go when it cannot listen', async () => {
+    const file = join(folder, 'messages.db')
+    const store = ['--store', `sqlite:${file}`]
+    expect((await ended([...store, '--origin', 'app.example'])).code).toBe(2)
+    expect(existsSync(file)).toBe(false)
+    const { port } = new URL((await ready(['--port', '0'])).url())
+    expect((await ended([...store, '--port', port])).code).toBe(1)
+    expect((await ready([...store, '--port', '0'])).code).toBeUndefined()
+  })
 })
 
 test('explains every flag, and names its version', async () => {

@@ -9,7 +9,7 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 
-/** Raised with every change of the tables. An older file is brought up to it, a newer one refused. */
+/** Raised with every change of the tables, together with a step that brings older files up to it. Newer ones are refused. */
 const SCHEMA_VERSION = 1
 /** 'swir': tells our files from other programs'. */
 const APPLICATION_ID = 0x73776972
@@ -93,6 +93,7 @@ function numberOf(database: DatabaseSync, sql: string): number {
 
 const BUSY = 5
 const READONLY = 8
+const IOERR = 10
 const CORRUPT = 11
 const CANTOPEN = 14
 const NOTADB = 26
@@ -103,8 +104,10 @@ function openFailure(error: unknown, file: string): string {
   switch (code) {
     case BUSY:
       return `${file} is in use: a store has one owner. Stop the other one, or choose another file.`
+    // Which of the two a file without the right to write is, depends on whether its folder has it.
     case READONLY:
-      return `${file} may not be written by this process. Allow it, or choose another file.`
+    case IOERR:
+      return `${file} cannot be written: this process is not allowed to, or the disk fails. Allow it, or choose another file.`
     case CORRUPT:
       return `${file} is damaged. Move it away together with ${file}-wal: a new one begins new epochs, so that every subscriber starts anew.`
     case CANTOPEN:

@@ -156,7 +156,7 @@ export interface MarkQuery {
 /** The answer, or that there is none to be had. */
 export type Done<Answer> = (answer: Answer | 'unavailable') => void
 
-/** Keeps channels' logs. See the rules at the head of this file; `test/unit/server/store/conformance.ts` tests them. */
+/** Keeps channels' logs. See the rules at the head of this file; the suites in `test/unit/server/store/` test them. */
 export interface Store {
   /** Reads how far the channel reaches, judges a subscriber's position against it, and lets a connection publish for a producer. */
   attach(query: AttachQuery, done: Done<AttachAnswer>): void

@@ -13,10 +13,9 @@ export class Unattached<Key> {
     this.#ttlMs = ttlMs
   }
 
-  /** Puts it last. Returns the one that has to go for it, if any. */
-  add(key: Key, leftAtMs?: number): Key | undefined {
-    this.#leftAtMs.delete(key)
-    this.#leftAtMs.set(key, leftAtMs)
+  /** Puts it last, if it is not there. Returns the one that has to go for it, if any. */
+  add(key: Key): Key | undefined {
+    this.#leftAtMs.set(key, this.#leftAtMs.get(key))
     if (this.#leftAtMs.size <= this.#limit) return undefined
     const [oldest] = this.#leftAtMs.keys()
     if (oldest !== undefined) this.#leftAtMs.delete(oldest)

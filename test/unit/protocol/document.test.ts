@@ -49,7 +49,7 @@ test('every field of every frame is named', () => {
 
 test('the example of welcome is what the reference server says', () => {
   const [welcome] = examplesOf(PROTOCOL, 'server').map(({ text }) => JSON.parse(text) as { member: string })
-  expect(welcome).toEqual(welcomeFrame(settingsOf({}, true), welcome?.member ?? '', Infinity))
+  expect(welcome).toEqual(welcomeFrame(settingsOf({}, true), [], welcome?.member ?? '', Infinity))
 })
 
 test('statements are numbered without a gap, each in its section', () => {

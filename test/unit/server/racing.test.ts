@@ -85,6 +85,8 @@ describe('a store that takes its time', () => {
     const client = stage.connect()
     store.isSlow = true
     subscribe(client, at(1, 'other'))
+    store.answer()
+    stage.environment.settle()
     store.isSlow = false
     for (let i = 0; i < 300; i++) stage.publish('a')
     store.answer()

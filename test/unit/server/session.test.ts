@@ -187,7 +187,9 @@ describe('liveness', () => {
   })
 
   test('a client that asks on and on without reading the answers is cut off', () => {
-    const stage = new Stage({ options: { limits: { maxBufferedBytes: 1_000, maxMessageBytes: 65_536 } } })
+    const stage = new Stage({
+      options: { limits: { maxBufferedBytes: 1_000, maxMessageBytes: 65_536, snapshotBytes: 1 } },
+    })
     const client = stage.connect()
     client.isStuck = true
     for (let i = 0; i < 20_000 && !client.end; i++) client.say({ type: 'ping', n: i })

@@ -279,6 +279,17 @@ export function pinningConformance(open: OpenStore): void {
     expect(await kept(store, ['a', 'b', 'c'])).toEqual(['a', 'c'])
   })
 
+  test('who attaches while the record is about to go has one that stays', async () => {
+    const store = opened(open, { producerLimit: 1 })
+    await claimAll(store, ['a', 'b'])
+    store.detach('a', 'a', 1)
+    await store.tops(['a'])
+    store.detach('a', 'b', 1)
+    await store.claim({ id: 'a' })
+    await store.tops(['a'])
+    expect(await store.publish(1, { producerId: 'a' })).toBe('stored at 1')
+  })
+
   test('a connection that has been replaced does not detach its successor', async () => {
     const store = opened(open, { producerLimit: 0 })
     const first = await store.claim()
@@ -287,6 +298,7 @@ export function pinningConformance(open: OpenStore): void {
     store.detach('a', 'p', 3)
     store.detach('a', 'q', 2)
     store.detach('b', 'p', 2)
+    await store.tops(['a'])
     expect(await store.claim({ generation: 2 })).toEqual(first)
     store.detach('a', 'p', 2)
     await store.tops(['a'])

@@ -81,4 +81,14 @@ export function retentionConformance(open: OpenStore): void {
     expect(await store.mark({ name: 'c', channel: 'a' })).toBeNull()
     expect(await epochOf(store)).not.toBe(extent.epoch)
   })
+
+  test('a channel that was forgotten remembers no ids of what it stored', async () => {
+    const store = promising(open({ idleMs: 1_000, historyTtlMs: 1_000 }))
+    const append = () => store.append({ channel: 'a', nowMs: NOW_MS, events: [anEvent('key', { once: true })] })
+    const { epoch } = await append()
+    for (let i = 0; i < 5; i++) await store.trim(NOW_MS + i * 1_000)
+    const again = await append()
+    expect(again.epoch).not.toBe(epoch)
+    expect(again.outcomes).toMatchObject([{ type: 'stored' }])
+  })
 }

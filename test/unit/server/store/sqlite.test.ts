@@ -190,7 +190,8 @@ describe('much to forget', () => {
   }
 
   test('is forgotten in steps, beginning with the next message', async () => {
-    const store = promising(opened(await filled(), { historyLimit: 10 }))
+    const file = await filled()
+    const store = promising(opened(file, { historyLimit: 10 }))
     await store.add('a', 'one more')
     const first = (await store.tops(['a']))[0]?.first
     expect(first).toBeGreaterThan(1)
@@ -200,6 +201,10 @@ describe('much to forget', () => {
     for (; ((await store.tops(['a']))[0]?.first ?? 0) < COUNT - 8; steps++) expect(steps).toBeLessThan(COUNT)
     expect(steps).toBeGreaterThan(1)
     expect(await store.tops(['a'])).toMatchObject([{ top: COUNT + 1, first: COUNT - 8 }])
+    stores.pop()?.close()
+    const database = new DatabaseSync(file)
+    expect(database.prepare('SELECT count(*) AS count FROM event').get()).toEqual({ count: 10 })
+    database.close()
   })
 
   test('is forgotten in steps when it is too old', async () => {
@@ -207,6 +212,16 @@ describe('much to forget', () => {
     await store.trim(NOW_MS + 1_001)
     for (let step = 0; ((await store.tops(['a']))[0]?.first ?? 0) <= COUNT; step++) expect(step).toBeLessThan(COUNT)
     expect(await store.tops(['a'])).toMatchObject([{ top: COUNT, first: COUNT + 1 }])
+  })
+
+  test('a step is bounded over all channels', async () => {
+    const store = promising(opened(freshFile(), { historyTtlMs: 1_000 }))
+    const names = ['a', 'b', 'c', 'd']
+    for (const name of names) await store.add(name, ...Array.from({ length: 200 }, (_, i) => `${i}`))
+    await store.trim(NOW_MS + 1_001)
+    const dropped = (await store.tops(names)).reduce((sum, { first }) => sum + first - 1, 0)
+    expect(dropped).toBeGreaterThan(200)
+    expect(dropped).toBeLessThanOrEqual(600)
   })
 
   test('every channel is looked at, however many there are', async () => {
