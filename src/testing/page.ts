@@ -24,6 +24,8 @@ export interface Page {
   hint(hint: Hint): void
   /** Runs what the application does, once the page can run. */
   run(act: () => void): void
+  /** Whether it can run now: it is neither frozen nor busy. */
+  readonly canRun: boolean
   /** From inside a handler: it takes this long. */
   spend(ms: number): void
   /** Nothing runs until {@link thaw}, and then all at once. */
@@ -80,6 +82,9 @@ export function createPage(name: string, clock: Clock, network: Network, chance:
     timerGrainMs: 0,
     isHidden: false,
     errors: [] as unknown[],
+    get canRun() {
+      return thread.isFree
+    },
     get openCount() {
       return openCount + listeners.size
     },

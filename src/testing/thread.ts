@@ -23,13 +23,14 @@ export class Thread {
     return Math.max(this.#clock.now(), this.#busyUntilMs)
   }
 
-  get isFrozen(): boolean {
-    return this.#isFrozen
+  /** Whether what comes now runs now. */
+  get isFree(): boolean {
+    return !this.#isFrozen && this.#busyUntilMs <= this.#clock.now()
   }
 
   /** Runs `task` now, or when it is its turn. */
   enter(task: () => void): void {
-    if (this.#waiting.length === 0 && this.#isFree) return task()
+    if (this.#waiting.length === 0 && this.isFree) return task()
     this.#waiting.push(task)
     this.#wake()
   }
@@ -61,12 +62,8 @@ export class Thread {
     this.#drain()
   }
 
-  get #isFree(): boolean {
-    return !this.#isFrozen && this.#busyUntilMs <= this.#clock.now()
-  }
-
   #drain(): void {
-    while (this.#isFree) {
+    while (this.isFree) {
       const task = this.#waiting.shift()
       if (!task) return
       task()

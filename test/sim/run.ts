@@ -24,7 +24,7 @@ export function runSeed(seed: number, trace = new Trace()): Outcome {
   // The hooks need the clock of a world that needs the hooks.
   const plan = drawPlan(swarm, (delayMs, run) => void simulation.world.clock.schedule(delayMs, run))
   const simulation: Simulation = createSimulation({ ...plan, world: { seed, ...plan.world }, trace })
-  const run: Run = { ...simulation, plan, losses: [] }
+  const run: Run = { ...simulation, plan, losses: [], waiting: Infinity }
   try {
     storm(run)
     heal(run)

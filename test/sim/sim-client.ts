@@ -13,6 +13,7 @@ import type { RealtimeError } from '../../src/errors.ts'
 import type { Settings } from '../../src/options.ts'
 import type { Position } from '../../src/protocol/frames.ts'
 import { createSession, type Session } from '../../src/session.ts'
+import type { ChannelSnapshot } from '../../src/snapshots.ts'
 import type { Checker, Published, Watched } from './checkers/checker.ts'
 import type { Counts } from './counts.ts'
 import type { Trace } from './trace.ts'
@@ -140,6 +141,10 @@ export class SimClient implements Watched {
     this.publishes.set(id, published)
     this.feed({ type: 'publish', channel, id, name: 'm', dataText, base, timeoutMs, priority, refusal: false })
     return published
+  }
+
+  look(channel: string): ChannelSnapshot {
+    return this.session.getChannelSnapshot(channel, this.#driver.elapsedMs())
   }
 
   get status(): string {

@@ -57,6 +57,13 @@ export function storm(run: Run): void {
   }
 }
 
+/** Whether publishes wait, and some have settled since this was last asked. */
+function settle(run: Run): boolean {
+  const before = run.waiting
+  run.waiting = run.clients.reduce((sum, { session }) => sum + session.getStats().outbox, 0)
+  return run.waiting > 0 && run.waiting < before
+}
+
 export function heal(run: Run): void {
   const { world, clients, checkers, plan, trace } = run
   const { network, server, clock } = world
@@ -84,6 +91,8 @@ export function heal(run: Run): void {
     if (client.status === 'failed') client.feed({ type: 'retry' })
   }
   advance(run, HEAL_MS)
+  // A narrow window takes its time over what has gathered; it goes on as long as something is settled.
+  while (settle(run)) advance(run, HEAL_MS)
   for (const checker of checkers) checker.finished?.(clients)
   trace.note(clock.now(), 'close')
   for (const client of clients) client.close(0)

@@ -4,6 +4,7 @@ import type { Page } from 'steadywire/testing'
 import type { Effect, Input, Message, Receipt, Reset } from '../../../src/effects.ts'
 import type { RealtimeError } from '../../../src/errors.ts'
 import type { Session } from '../../../src/session.ts'
+import type { ChannelSnapshot } from '../../../src/snapshots.ts'
 
 /** A publish as the application remembers it. */
 export interface Published {
@@ -28,6 +29,8 @@ export interface Watched {
   readonly handed: ReadonlyMap<string, { readonly epoch: string; readonly offset: number }>
   /** Channels that nobody read for a while: the next message may be any. */
   readonly mayBeginAnew: ReadonlySet<string>
+  /** What the application sees of a channel when it looks at this moment. */
+  look(channel: string): ChannelSnapshot
   /** The application has closed it. */
   readonly isClosed: boolean
   /** When its page's clocks were last tampered with. */

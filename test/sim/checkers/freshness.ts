@@ -7,6 +7,7 @@
 //   T_fresh.
 
 import type { World } from 'steadywire/testing'
+import type { ChannelSnapshot } from '../../../src/snapshots.ts'
 import type { Oracle } from '../oracle.ts'
 import { type Checker, violation, type Watched } from './checker.ts'
 
@@ -17,8 +18,7 @@ const FRESH_ROOM_MS = 10_000
 export function freshness(world: World, oracle: Oracle, heartbeatMs: number): Checker {
   const freshMs = heartbeatMs + FRESH_ROOM_MS
 
-  function judge(client: Watched, channel: string): void {
-    const { fresh, syncedAtMs, position } = client.session.getChannelSnapshot(channel)
+  function judge(client: Watched, channel: string, { fresh, syncedAtMs, position }: ChannelSnapshot): void {
     if (!fresh) return
     const nowMs = world.clock.now()
     const isHonest = client.trickedAtMs === -Infinity
@@ -48,12 +48,13 @@ export function freshness(world: World, oracle: Oracle, heartbeatMs: number): Ch
   return {
     stepped(client, { type }) {
       if (type === 'publish' || client.isClosed) return
-      for (const [channel, count] of client.subscribed) if (count > 0) judge(client, channel)
+      for (const [channel, count] of client.subscribed)
+        if (count > 0) judge(client, channel, client.session.getChannelSnapshot(channel))
     },
     looked(clients) {
       for (const client of clients) {
-        if (client.isClosed) continue
-        for (const [channel, count] of client.subscribed) if (count > 0) judge(client, channel)
+        if (client.isClosed || !client.page.canRun) continue
+        for (const [channel, count] of client.subscribed) if (count > 0) judge(client, channel, client.look(channel))
       }
     },
   }

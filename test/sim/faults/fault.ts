@@ -10,6 +10,8 @@ export interface Run extends Simulation {
   readonly plan: Plan
   /** When the server may have lost records of producers. */
   readonly losses: number[]
+  /** Publishes that had not settled at the last look. */
+  waiting: number
 }
 
 /** Where and by what chance it strikes. */
