@@ -21,7 +21,7 @@ const LISTS = {
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
   // An entry of the outbox is a publish, and that an input.
-  entry: 'socketId recordId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries',
+  entry: 'socketId recordId dueAtMs dataText refusal bytes isDoubtful sentAtMs attemptId deliveries',
   outbox: 'unsettled unanswered unansweredBytes dueAtMs unsettledBytes lastSequence',
   delivery: 'lane detail',
   lane: 'queued parked isClosed skipTo',

@@ -231,6 +231,8 @@ export function createDriver(
     feed,
     elapsedMs() {
       readClocks()
+      // A jump that shows only now: what else it means is looked after as soon as whoever asks is done.
+      if (inputs.length) environment.soon(() => feed({ type: 'wake' }))
       return now.elapsedMs
     },
   }

@@ -35,13 +35,14 @@ import {
   type Core,
   createCore,
   freshForMs,
+  isRead,
   sends,
   sweepAt,
   touch,
   type Violation,
 } from './session/core.ts'
 import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
-import { attached, behind, delivered, event, fillGap, page, reset } from './session/receiving.ts'
+import { attached, behind, delivered, event, checkGap, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
@@ -142,7 +143,7 @@ const ON_INPUT: Handlers<Input> = {
   'socket.received'(core, { socketId, message, length }) {
     if (message === 'malformed') return violated(core, 'message')
     core.counters.unknownFrames += message.unknownCount
-    core.frameLength = length / message.frames.length
+    core.frameLength = Math.ceil(length / message.frames.length)
     for (const frame of message.frames) {
       // A frame may have ended the socket that it came on, and with it the ones after it.
       if (!isCurrent(core, socketId)) return
@@ -191,7 +192,7 @@ function sweep(core: Core): void {
     attach(core, record)
     if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
     const { gapAtMs } = record
-    if (gapAtMs <= core.clock.awakeMs) fillGap(core, record)
+    if (gapAtMs <= core.clock.awakeMs) checkGap(core, record)
     else sweepAt(core, gapAtMs)
     const staleInMs = freshForMs(core, record)
     if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
@@ -206,7 +207,8 @@ function sweep(core: Core): void {
 
 function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.elapsedMs): ChannelSnapshot {
   const record = channelRecord(core, channel)
-  const fresh = record.shown && core.heartbeatMs < Infinity ? freshForMs(core, record, elapsedMs) > 0 : null
+  const isAsked = isRead(core, record) && core.settings.heartbeat.intervalMs < Infinity
+  const fresh = isAsked ? freshForMs(core, record, elapsedMs) > 0 : null
   // The moment may have passed without a step: while the page slept, or was busy.
   if (record.view?.fresh !== fresh) record.view = undefined
   record.view ??= {

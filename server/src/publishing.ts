@@ -213,6 +213,11 @@ export class PublishQueue {
   }
 
   #drop({ frame }: Queued): void {
+    // Asked before the open claim, which brings a record: it is tried again under that one.
+    if (this.#coveredTo === undefined) {
+      this.#isBusy = false
+      return
+    }
     this.#goneFrom = frame.sequence
     for (const { bytes } of this.#queue) this.#line.window.give(bytes)
     this.#queue = []

@@ -37,6 +37,8 @@ export interface Entry extends Publish {
   socketId: number
   /** The server's record under which it was first sent. */
   recordId: string | undefined
+  /** It has been sent under another sequence, of which nothing is known any more. */
+  isDoubtful: boolean
 }
 
 export interface Outbox {
@@ -77,7 +79,7 @@ export function offer(
   { maxMessages, maxBytes, overflow }: OutboxLimits,
 ): Entry[] | undefined {
   const rank = ({ priority }: Publish) => (overflow === 'drop-oldest' ? -1 : priority)
-  const isLess = (entry: Entry) => overflow !== 'reject' && !entry.sequence && rank(entry) < publish.priority
+  const isLess = (entry: Entry) => overflow !== 'reject' && isUnsent(entry) && rank(entry) < publish.priority
   const evicted: Entry[] = []
   let evictable: Entry[] | undefined
   let freedBytes = 0
@@ -92,7 +94,16 @@ export function offer(
     freedBytes += entry.bytes
   }
   const dueAtMs = nowMs + publish.timeoutMs
-  outbox.unsettled.add({ ...publish, bytes, dueAtMs, sequence: 0, sentAtMs: 0, socketId: 0, recordId: undefined })
+  outbox.unsettled.add({
+    ...publish,
+    bytes,
+    dueAtMs,
+    sequence: 0,
+    sentAtMs: 0,
+    socketId: 0,
+    recordId: undefined,
+    isDoubtful: false,
+  })
   outbox.unsettledBytes += bytes
   outbox.dueAtMs = Math.min(outbox.dueAtMs, dueAtMs)
   return evicted
@@ -156,9 +167,15 @@ export function settledBelow(outbox: Outbox, channel: string): number {
   return outbox.lastSequence + 1
 }
 
-/** Makes an entry one that was never sent. */
+/** Whether the server certainly does not have it. */
+export function isUnsent({ sequence, isDoubtful }: Entry): boolean {
+  return !sequence && !isDoubtful
+}
+
+/** Makes an entry ready to be sent as if it were a new one. */
 export function renew(outbox: Outbox, entry: Entry): void {
   free(outbox, entry)
+  entry.isDoubtful = true
   entry.sequence = entry.socketId = 0
   entry.recordId = undefined
 }

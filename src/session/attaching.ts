@@ -7,7 +7,6 @@
 //   unsettled publishes.
 
 import { forgetUnanswered, settledBelow } from '../delivery/outbox.ts'
-import { PHASES } from '../connection/phases.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
 import type { ChannelStatus } from '../snapshots.ts'
@@ -16,6 +15,7 @@ import {
   channelRecord,
   closeLane,
   dropEarly,
+  isRead,
   complain,
   type Core,
   send,
@@ -54,9 +54,8 @@ export function unsubscribe(core: Core, input: Named): void {
 
 /** Asks for what is wanted and was not asked for, and lets go of what is no longer wanted. */
 export function attach(core: Core, record: ChannelRecord): void {
-  const { accepts } = PHASES[core.connection.phase]
-  const reads = accepts && (record.readers > 0 || record.readUntilMs > core.clock.awakeMs)
-  const writes = accepts && record.unsettled > 0
+  const reads = isRead(core, record)
+  const writes = record.unsettled > 0
   if (!reads && !writes) {
     // What was read of it is no longer kept up, so the next reader starts anew.
     if (record.asking) send(core, { type: 'unsub', channel: record.channelName, request: record.asking })

@@ -7,7 +7,7 @@
 //   one-way half-open socket keeps talking.
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
-import { forgetUnanswered, pick } from '../delivery/outbox.ts'
+import { forgetUnanswered, pick, release } from '../delivery/outbox.ts'
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
 import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
@@ -26,7 +26,7 @@ import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import type { ClientSnapshot } from '../snapshots.ts'
 import { attach, detachAll } from './attaching.ts'
 import { type ChannelRecord, complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
-import { giveUp, loseTrack, refuse } from './publishing.ts'
+import { giveUp, loseTrack, refusal, settle } from './publishing.ts'
 import { readTops } from './receiving.ts'
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
@@ -189,16 +189,17 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
   const { policy, code } = closeMeaning(closeCode, core.settings.closeCodes)
   core.askedWaitMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
   const isRefused = core.connection.phase === 'opening' && code === 'connection-lost'
-  const sent = pick(core.publishes, ({ socketId }) => socketId === core.socketId)
+  if (code === 'frame-too-large') {
+    // A server that cannot read a message has not stored it; it would not be able to next time either.
+    const [largest] = [...core.publishes.unanswered.values()].sort((a, b) => b.bytes - a.bytes)
+    if (largest && release(core.publishes, largest)) settle(core, largest, refusal(largest, code))
+  }
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
   if (policy === 'replace') {
     // What replaced this client acts for its producer now; going on here is somebody new.
     core.producerId = core.createId()
     for (const entry of pick(core.publishes, ({ sequence }) => sequence)) loseTrack(core, entry, code)
   }
-  // A server that cannot read a message has not stored it; it would not be able to next time either.
-  const [largest] = sent.sort((a, b) => b.bytes - a.bytes)
-  if (largest && code === 'frame-too-large') refuse(core, largest, code, 'rejected')
 }
 
 /** The peer sent what it must not: replace the socket, and stop if that is against the protocol and keeps happening. */

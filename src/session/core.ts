@@ -312,6 +312,11 @@ export function learnTop(core: Core, record: ChannelRecord, top: Position, asked
   confirmTop(core, record, askedAtMs)
 }
 
+/** Whether the channel is wanted for reading. */
+export function isRead(core: Core, { readers, readUntilMs }: ChannelRecord): boolean {
+  return PHASES[core.connection.phase].accepts && (readers > 0 || readUntilMs > core.clock.awakeMs)
+}
+
 /** A channel has something to look after at that moment; awake time. */
 export function sweepAt(core: Core, dueAtMs: number): void {
   core.sweepAtMs = Math.min(core.sweepAtMs, dueAtMs)

@@ -7,11 +7,11 @@
 //   rest is sent again under the same sequence. Another incarnation of the record knows nothing of what was sent before it.
 // - Without a record (level 1) an answer can only come on the socket that carried the publish.
 
-import { answer, offer, pick, release, renew, take } from '../delivery/outbox.ts'
+import { answer, isUnsent, offer, pick, release, renew, take } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
 import type { Entry } from '../delivery/outbox.ts'
 import type { InputOf, Publish, Receipt } from '../effects.ts'
-import { type ErrorCode, knownErrorCode, type Outcome, RealtimeError } from '../errors.ts'
+import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
 import type { AckFrame, AttachedFrame, NackFrame } from '../protocol/frames.ts'
 import { type ChannelRecord, channelRecord, type Core, send, touch, type Violation } from './core.ts'
@@ -73,7 +73,7 @@ export function acked(core: Core, frame: AckFrame): Violation {
 
 export function nacked(core: Core, frame: NackFrame): Violation {
   const code = frame.code === 'too-large' ? 'frame-too-large' : knownErrorCode(frame.code, 'invalid')
-  return answered(core, frame, () => new RealtimeError(code, { outcome: 'rejected', message: frame.message }))
+  return answered(core, frame, (entry) => refusal(entry, code, frame.message))
 }
 
 function answered(
@@ -127,14 +127,18 @@ export function abort(core: Core, input: InputOf<'abort'>): void {
 
 /** Settles what will not be answered: rejected if it was never sent, else unknown. */
 export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): void {
-  for (const entry of entries) refuse(core, entry, code, entry.sequence ? 'unknown' : 'rejected')
+  for (const entry of entries) {
+    const outcome = isUnsent(entry) ? 'rejected' : 'unknown'
+    if (release(core.publishes, entry)) settle(core, entry, new RealtimeError(code, { outcome }))
+  }
 }
 
-export function refuse(core: Core, entry: Entry, code: ErrorCode, outcome: Outcome): void {
-  if (release(core.publishes, entry)) settle(core, entry, new RealtimeError(code, { outcome }))
+/** The server will not have it: that is certain, unless it may have stored it before. */
+export function refusal({ isDoubtful }: Entry, code: ErrorCode, message?: string): RealtimeError {
+  return new RealtimeError(code, { outcome: isDoubtful ? 'unknown' : 'rejected', message })
 }
 
-function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
+export function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
   const record = channelRecord(core, channel)
   record.unsettled--
   touch(core, record)

@@ -44,7 +44,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (!record) return
   record.granted = record.wanted.filter((grant) => frame.grants.includes(grant))
   record.trouble = null
-  if (record.granted.includes('write')) reconcile(core, record, frame)
+  if (frame.producer || record.granted.includes('write')) reconcile(core, record, frame)
   record.history = frame.top.epoch
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
@@ -70,6 +70,10 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   }
   record.isRefreshing = record.asksReset = false
   record.reached = frame.position
+  // Until handlers have it, nothing of the new start is shown, and nothing is fresh.
+  record.shown = null
+  record.syncedAtMs = -Infinity
+  record.gapAtMs = Infinity
   record.history = frame.position.epoch
   record.overlapTo = frame.overlapTo ?? 0
   record.fetching = 0
@@ -78,7 +82,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   closeLane(record)
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
-  if (frame.request) learnTop(core, record, frame.top, record.questionAtMs)
+  learnTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
   goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -98,9 +102,9 @@ export function event(core: Core, frame: EventFrame): void {
   if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
   else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
   else if (arrival === 'gaps') {
-    if (early.size >= maxHeld) return fillGap(core, record)
     early.set(frame.offset, message(core, record, frame, false))
-    waitForGap(core, record)
+    if (early.size > maxHeld) fillGap(core, record)
+    else waitForGap(core, record)
   } else {
     let next: Delivery | undefined = message(core, record, frame, false)
     for (let { offset } = frame; next; next = early.get(++offset)) {
@@ -118,7 +122,7 @@ export function page(core: Core, frame: PageFrame): Violation {
   core.patience = 1
   // An empty page that promises more would be asked for without end.
   if (frame.more && frame.events.length === 0) return 'protocol'
-  core.frameLength /= frame.events.length
+  core.frameLength = Math.ceil(core.frameLength / frame.events.length)
   for (const logged of frame.events) {
     if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
@@ -159,10 +163,13 @@ export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): voi
 }
 
 /** What is missing has had its time to come by itself. */
-export function fillGap(core: Core, record: ChannelRecord): void {
-  const { early, reached, newest } = record
+export function checkGap(core: Core, record: ChannelRecord): void {
   record.gapAtMs = Infinity
-  if (record.phase !== 'live' || (!early.size && hasReached(reached, newest))) return
+  if (record.early.size || !hasReached(record.reached, record.newest)) fillGap(core, record)
+}
+
+function fillGap(core: Core, record: ChannelRecord): void {
+  if (record.phase !== 'live') return
   core.counters.gaps++
   goOn(core, record, 'catching-up')
 }

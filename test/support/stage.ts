@@ -30,10 +30,13 @@ export class Stage {
   bufferedBytes = 0
   /** Added to the wall clock. */
   wallShiftMs = 0
+  /** Added to both clocks: how long handlers have kept the page busy, while nothing else could happen. */
+  busyMs = 0
   /** Asked for and neither run nor cancelled: timers, frames, microtasks, macrotasks, hint listeners. */
   readonly held = new Set<string>()
   readonly #page: Page
   #isFrozen = false
+  #stoppedMs = 0
   #thawed: (() => void)[] = []
   #heldCount = 0
 
@@ -86,11 +89,15 @@ export class Stage {
     this.#page.hint(hint)
   }
 
-  /** The machine sleeps: time passes and nothing in the page runs, then everything that was due does. */
-  async sleep(ms: number): Promise<void> {
+  /**
+   * The machine sleeps: time passes and nothing in the page runs, then everything that was due does. On some platforms the
+   * monotonic clock stops meanwhile.
+   */
+  async sleep(ms: number, clock: 'runs' | 'stops' = 'runs'): Promise<void> {
     this.#isFrozen = true
     await this.advance(ms)
     this.#isFrozen = false
+    if (clock === 'stops') this.#stoppedMs += ms
     const thawed = this.#thawed
     this.#thawed = []
     for (const run of thawed) run()
@@ -101,7 +108,8 @@ export class Stage {
     const { environment } = this.#page
     return {
       ...environment,
-      wallNow: () => environment.wallNow() + this.wallShiftMs,
+      monotonicNow: () => environment.monotonicNow() + this.busyMs - this.#stoppedMs,
+      wallNow: () => environment.wallNow() + this.busyMs + this.wallShiftMs,
       random: () => this.random,
       soon: (run) => this.#hold('soon', run, environment.soon),
       defer: (run) => this.#hold('defer', run, environment.defer),

@@ -231,6 +231,23 @@ describe('a producer that the store has forgotten', () => {
     expect([client.takeTypes(), client.end]).toEqual([['detached'], undefined])
   })
 
+  test('has what the store was just busy with stored under its next record, if that has been asked for', () => {
+    const inner = memoryStore({ createId: () => 'e', producerLimit: 0 })
+    const store = new SlowStore(inner)
+    const stage = new Stage({ store })
+    const client = attachAs(stage, 1)
+    client.take()
+    inner.detach({ channel: 'a', producerId: 'p', generation: 1 })
+    store.isSlow = true
+    client.publish('a', 1)
+    client.say({ type: 'sub', channel: 'a', request: 2, want: ['write'] })
+    for (; store.waitingCount > 0; stage.environment.settle()) store.answer()
+    expect(client.take()).toMatchObject([
+      { type: 'attached', request: 2, producer: { last: 0 } },
+      { type: 'ack', sequence: 1, offset: 1 },
+    ])
+  })
+
   test('may send what was dropped once more, with the same sequences', () => {
     const { stage, forget } = forgetfulStage()
     const client = attachAs(stage, 1)
