@@ -46,6 +46,7 @@ export class SimClient implements Watched {
   readonly handed = new Map<string, Position>()
   readonly mayBeginAnew = new Set<string>()
   isClosed = false
+  awayMs = 0
   trickedAtMs = -Infinity
   readonly #driver: Driver
   readonly #parts: SimClientParts

@@ -33,6 +33,8 @@ export interface Watched {
   look(channel: string): ChannelSnapshot
   /** The application has closed it. */
   readonly isClosed: boolean
+  /** How long its page could not run, or ran its timers late, in milliseconds. */
+  readonly awayMs: number
   /** When its page's clocks were last tampered with. */
   readonly trickedAtMs: number
 }

@@ -12,8 +12,10 @@ export const PAGE: readonly Fault[] = [
     rates: [0, 0.02],
     strike({ client, world, random }) {
       const { page } = client
+      const ms = random.pick([50, 3_000, 40_000])
+      client.awayMs += ms
       page.freeze()
-      world.clock.schedule(random.pick([50, 3_000, 40_000]), () => {
+      world.clock.schedule(ms, () => {
         page.thaw()
         if (random.chance(0.5)) page.hint('resumed')
       })
@@ -46,6 +48,7 @@ export const PAGE: readonly Fault[] = [
       const { page } = client
       page.isHidden = true
       page.timerGrainMs = random.pick([0, 1_000, 60_000])
+      client.awayMs += page.timerGrainMs
       page.hint('hidden')
       world.clock.schedule(random.between(0, 60_000), () => {
         page.isHidden = false
