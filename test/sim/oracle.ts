@@ -24,14 +24,15 @@ export interface Oracle {
   top(channel: string): Stored | undefined
   /** The newest entry that the store in use at that moment held then. */
   topAt(channel: string, atMs: number): Stored | undefined
-  /** When stores were lost. */
-  readonly lostAtMs: readonly number[]
+  /** The history that a channel has now, as far as anybody has been told. */
+  epoch(channel: string): string | undefined
 }
 
 export function createOracle(now: () => number): Oracle {
   const logs = new Map<string, StoredEvent[]>()
   const counts = new Map<string, number>()
   const histories = new Map<string, Stored[]>()
+  const epochs = new Map<string, string>()
   const lostAtMs: number[] = []
   let stores = 0
 
@@ -63,17 +64,21 @@ export function createOracle(now: () => number): Oracle {
   return {
     wrapStore(store) {
       if (stores++ > 0) lostAtMs.push(now())
-      // The newest generation that has claimed each producer's record.
-      const generations = new Map<string, number>()
+      // The newest generation that has claimed each producer's record. A record that was lost may be made anew by an older one.
+      const claims = new Map<string, { readonly incarnation: string; readonly generation: number }>()
       return {
         ...store,
         attach(query, done) {
           store.attach(query, (answer) => {
+            if (answer !== 'unavailable') epochs.set(query.channel, answer.extent.epoch)
             if (query.producer && answer !== 'unavailable' && typeof answer.producer === 'object') {
               const key = `${query.producer.id} ${query.channel}`
-              const before = generations.get(key) ?? -1
-              if (query.producer.generation < before) violation('G23', `an older connection claimed ${query.channel}`)
-              generations.set(key, query.producer.generation)
+              const { incarnation } = answer.producer
+              const { generation } = query.producer
+              const before = claims.get(key)
+              if (before?.incarnation === incarnation && generation < before.generation)
+                violation('G23', `an older connection claimed ${query.channel}`)
+              claims.set(key, { incarnation, generation })
             }
             done(answer)
           })
@@ -81,11 +86,12 @@ export function createOracle(now: () => number): Oracle {
         append(query, done) {
           store.append(query, (answer) => {
             if (answer !== 'unavailable') {
+              epochs.set(query.channel, answer.epoch)
               for (const [i, outcome] of answer.outcomes.entries()) {
                 if (outcome.type !== 'stored') continue
                 const origin = query.events[i]?.origin
-                const newest = origin && generations.get(`${origin.producerId} ${query.channel}`)
-                if (newest !== undefined && origin && origin.generation < newest)
+                const newest = origin && claims.get(`${origin.producerId} ${query.channel}`)
+                if (newest && origin && origin.generation < newest.generation)
                   violation('G23', `${query.channel}:${outcome.event.offset} was stored for an older connection`)
                 stored(query.channel, answer.epoch, outcome.event)
               }
@@ -93,12 +99,28 @@ export function createOracle(now: () => number): Oracle {
             done(answer)
           })
         },
+        page(query, done) {
+          store.page(query, (answer) => {
+            if (answer !== 'unavailable') epochs.set(query.channel, answer.extent.epoch)
+            done(answer)
+          })
+        },
+        tops(channels, done) {
+          store.tops(channels, (answer) => {
+            if (answer !== 'unavailable')
+              for (const [i, { epoch }] of answer.entries()) epochs.set(channels[i] as string, epoch)
+            done(answer)
+          })
+        },
       }
     },
     entry: (channel, epoch, offset) => logs.get(`${channel} ${epoch}`)?.[offset],
     storedCount: (id) => counts.get(id) ?? 0,
-    top: (channel) => topAt(channel, Infinity),
+    top(channel) {
+      const found = topAt(channel, Infinity)
+      return found?.epoch === epochs.get(channel) ? found : undefined
+    },
     topAt,
-    lostAtMs,
+    epoch: (channel) => epochs.get(channel),
   }
 }

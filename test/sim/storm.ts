@@ -57,10 +57,17 @@ export function storm(run: Run): void {
   }
 }
 
-/** Whether publishes wait, and some have settled since this was last asked. */
-function settle(run: Run): boolean {
+/** Whether publishes or messages wait, and fewer than when this was last asked. */
+function isMoving(run: Run): boolean {
   const before = run.waiting
-  run.waiting = run.clients.reduce((sum, { session }) => sum + session.getStats().outbox, 0)
+  run.waiting = 0
+  for (const { session, subscribed } of run.clients) {
+    run.waiting += session.getStats().outbox
+    for (const [channel, count] of subscribed)
+      if (count > 0)
+        run.waiting +=
+          (run.oracle.top(channel)?.offset ?? 0) - (session.getChannelSnapshot(channel).position?.offset ?? 0)
+  }
   return run.waiting > 0 && run.waiting < before
 }
 
@@ -91,8 +98,8 @@ export function heal(run: Run): void {
     if (client.status === 'failed') client.feed({ type: 'retry' })
   }
   advance(run, HEAL_MS)
-  // A narrow window takes its time over what has gathered; it goes on as long as something is settled.
-  while (settle(run)) advance(run, HEAL_MS)
+  // A narrow window or a small page takes its time over what has gathered.
+  while (isMoving(run)) advance(run, HEAL_MS)
   for (const checker of checkers) checker.finished?.(clients)
   trace.note(clock.now(), 'close')
   for (const client of clients) client.close(0)

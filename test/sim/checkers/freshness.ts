@@ -29,7 +29,8 @@ export function freshness(world: World, oracle: Oracle, heartbeatMs: number): Ch
       violation('G12', `${client.name} ${channel} is fresh by a question ${nowMs - askedAtMs} ms old`)
     const top = oracle.topAt(channel, askedAtMs - 1)
     if (!top) return
-    if (position?.epoch !== top.epoch ? isKnownSince(channel, top.epoch, askedAtMs) : position.offset < top.offset)
+    // In another history only where there is one by now.
+    if (position?.epoch !== top.epoch ? oracle.epoch(channel) === top.epoch : position.offset < top.offset)
       violation(
         'G12',
         `${client.name} ${channel} is fresh at ${position?.epoch}:${position?.offset}, ${top.epoch}:${top.offset} was stored ${askedAtMs - top.atMs} ms before it asked`,
@@ -38,11 +39,6 @@ export function freshness(world: World, oracle: Oracle, heartbeatMs: number): Ch
     if (client.mayBeginAnew.has(channel)) return
     if (handed && position && handed.epoch === position.epoch && handed.offset < position.offset)
       violation('G12', `${client.name} ${channel} counts ${position.offset}, handed over is ${handed.offset}`)
-  }
-
-  /** Whether the log has had this epoch from that moment until now. */
-  function isKnownSince(channel: string, epoch: string, atMs: number): boolean {
-    return !oracle.lostAtMs.some((lost) => lost > atMs) && oracle.top(channel)?.epoch === epoch
   }
 
   return {

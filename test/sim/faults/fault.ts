@@ -10,7 +10,7 @@ export interface Run extends Simulation {
   readonly plan: Plan
   /** When the server may have lost records of producers. */
   readonly losses: number[]
-  /** Publishes that had not settled at the last look. */
+  /** Publishes that had not settled, and messages that had not been handed over, at the last look. */
   waiting: number
 }
 
