@@ -2,7 +2,8 @@
 //
 // Rules of this file:
 // - Nothing is answered before the transaction is committed in which it was asked; reads see the writes before them.
-// - If a transaction fails, all that was asked in it is answered `unavailable`, and nothing of it has happened.
+// - If a transaction fails, all that was asked in it is answered `unavailable`, and nothing of it has happened. A `detach`
+//   that is lost so costs one record its end until the process has its own.
 
 import { randomUUID } from 'node:crypto'
 import { Commits } from './commits.ts'
@@ -66,43 +67,37 @@ export function sqliteStore(file: string, options: SqliteStoreOptions = {}): Sql
       },
       lost: () => done('unavailable'),
     })
-  const trimming = { nowMs: 0, after: undefined as number | undefined }
-  const trimOn = () =>
+  let trimAtMs = 0
+  let isTrimming = false
+  const trimOn = (from: number) => {
+    isTrimming = true
     commits.add({
       run() {
-        const after = logs.trim(trimming.nowMs, trimming.after ?? 0)
+        const to = logs.trim(trimAtMs, from)
         return () => {
-          trimming.after = after
-          if (after !== undefined) trimOn()
+          isTrimming = false
+          if (to !== undefined) trimOn(to)
         }
       },
       lost() {
-        trimming.after = undefined
+        isTrimming = false
       },
     })
+  }
   let isClosed = false
   return {
     attach: (query, done) => ask(done, () => logs.attach(query)),
-    detach: (query) =>
-      ask(
-        () => {},
-        () => logs.detach(query),
-      ),
+    detach: (query) => ask(nobody, () => logs.detach(query)),
     append: (query, done) => ask(done, () => logs.append(query)),
     page: (query, done) => ask(done, () => logs.page(query)),
     tops: (channels, done) => ask(done, () => logs.tops(channels)),
     mark: (query, done) => ask(done, () => logs.mark(query)),
     behind: (name, done) => ask(done, () => logs.behind(name)),
     trim(nowMs) {
-      ask(
-        () => {},
-        () => records.expire(nowMs),
-      )
-      trimming.nowMs = nowMs
-      // The one before may still be at work; it goes on with the new time.
-      if (trimming.after !== undefined) return
-      trimming.after = 0
-      trimOn()
+      ask(nobody, () => records.expire(nowMs))
+      trimAtMs = nowMs
+      // One that is still at work goes on with the new time.
+      if (!isTrimming) trimOn(0)
     },
     close() {
       if (isClosed) return
@@ -112,3 +107,5 @@ export function sqliteStore(file: string, options: SqliteStoreOptions = {}): Sql
     },
   }
 }
+
+function nobody(): void {}

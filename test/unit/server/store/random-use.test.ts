@@ -6,9 +6,6 @@
 // - Epochs and incarnations are random; they are compared by when they were first seen.
 // - Nothing is forgotten here but messages beyond the limit and settled outcomes; the rest has suites of its own.
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fc, test } from '@fast-check/vitest'
 import {
   type AppendOutcome,
@@ -24,6 +21,7 @@ import {
 import { sqliteStore } from '@steadywire/server/sqlite'
 import { afterAll, expect } from 'vitest'
 import { anEvent, NOW_MS, promising } from './promising.ts'
+import { createScratch } from './scratch.ts'
 
 const HISTORY_LIMIT = 4
 
@@ -232,14 +230,13 @@ test.prop([ticks], { numRuns: 500 })('the store in memory answers as the model d
   expect(given).toEqual(expected)
 })
 
-const folder = mkdtempSync(join(tmpdir(), 'steadywire-'))
-afterAll(() => rmSync(folder, { recursive: true }))
-let files = 0
+const scratch = createScratch()
+afterAll(() => scratch.remove())
 
 test.prop([ticks, fc.array(fc.boolean(), { minLength: 20, maxLength: 20 })], { numRuns: 100 })(
   'the store in SQLite answers as the model does, also when it is opened anew',
   async (asked, reopens) => {
-    const file = join(folder, `${files++}.db`)
+    const file = scratch.file()
     let store = sqliteStore(file, { historyLimit: HISTORY_LIMIT })
     let turn = 0
     const open = () => {

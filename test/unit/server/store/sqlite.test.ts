@@ -1,30 +1,28 @@
 // The store in SQLite: what all stores promise, also when it is opened anew all the time, and what it says when it cannot.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { type SqliteStore, sqliteStore } from '@steadywire/server/sqlite'
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { storeConformance } from './conformance.ts'
 import { pinningConformance, producerConformance } from './producer-conformance.ts'
 import { anEvent, NOW_MS, type OpenStore, promising } from './promising.ts'
 import { retentionConformance } from './retention-conformance.ts'
+import { createScratch, type Scratch } from './scratch.ts'
 
 // Not an import: Vite does not know it.
 const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
 
-let folder: string | undefined
+let scratch: Scratch
 const stores: SqliteStore[] = []
+beforeEach(() => {
+  scratch = createScratch()
+})
 afterEach(() => {
   for (const store of stores.splice(0)) store.close()
-  if (folder) rmSync(folder, { recursive: true })
-  folder = undefined
+  scratch.remove()
 })
-
-function freshFile(): string {
-  folder ??= mkdtempSync(join(tmpdir(), 'steadywire-'))
-  return join(folder, `${stores.length}.db`)
-}
 
 function opened(file: string, options: Parameters<typeof sqliteStore>[1] = {}): SqliteStore {
   const store = sqliteStore(file, options)
@@ -33,7 +31,7 @@ function opened(file: string, options: Parameters<typeof sqliteStore>[1] = {}): 
 }
 
 describe('the store in SQLite as a store', () => {
-  const open: OpenStore = (retention) => opened(freshFile(), retention)
+  const open: OpenStore = (retention) => opened(scratch.file(), retention)
   storeConformance(open)
   producerConformance(open)
   pinningConformance(open)
@@ -42,7 +40,7 @@ describe('the store in SQLite as a store', () => {
 
 /** Closes and opens the file after every answer. */
 const reopening: OpenStore = (retention) => {
-  const file = freshFile()
+  const file = scratch.file()
   let store = opened(file, retention)
   const again =
     <Query, Answer>(ask: (query: Query, done: (answer: Answer) => void) => void) =>
@@ -70,24 +68,24 @@ describe('the store in SQLite, opened anew before every question', () => {
 
 describe('opening a file', () => {
   test('a store comes back as it was, a new file has new epochs', async () => {
-    const file = freshFile()
+    const file = scratch.file()
     const before = opened(file)
     const epoch = await promising(before).add('a', '1', '2')
     before.close()
     const after = promising(opened(file))
     expect(await after.tops(['a'])).toEqual([{ epoch, top: 2, first: 1 }])
-    const [other] = await promising(opened(freshFile())).tops(['a'])
+    const [other] = await promising(opened(scratch.file())).tops(['a'])
     expect(other?.epoch).not.toBe(epoch)
   })
 
   test('a file that is there and empty will do', async () => {
-    const file = freshFile()
+    const file = scratch.file()
     writeFileSync(file, '')
     expect(await promising(opened(file)).add('a', '1')).toEqual(expect.any(String))
   })
 
   test('a file has one owner, until that closes', async () => {
-    const file = freshFile()
+    const file = scratch.file()
     const owner = opened(file)
     expect(() => sqliteStore(file)).toThrow(`${file} is in use: a store has one owner.`)
     await promising(owner).add('a', '1')
@@ -96,7 +94,7 @@ describe('opening a file', () => {
   })
 
   test('in a folder that is not there', () => {
-    const file = join(freshFile(), 'store.db')
+    const file = join(scratch.file(), 'store.db')
     expect(() => sqliteStore(file)).toThrow(`${file} cannot be opened. Its folder has to exist`)
   })
 
@@ -108,14 +106,14 @@ describe('opening a file', () => {
     ['no database', 'my diary, '.repeat(100)],
     ['no database, and short', 'no'],
   ])('of something else: %s', (_, text) => {
-    const file = freshFile()
+    const file = scratch.file()
     writeFileSync(file, text)
     expect(() => sqliteStore(file)).toThrow(`${file} holds something else than a store of steadywire.`)
     expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
   test('of another program: it stays as it was', () => {
-    const file = freshFile()
+    const file = scratch.file()
     const theirs = new DatabaseSync(file)
     theirs.exec('CREATE TABLE diary (text TEXT)')
     theirs.close()
@@ -125,7 +123,7 @@ describe('opening a file', () => {
   })
 
   test('of a newer version: it stays as it was', () => {
-    const file = freshFile()
+    const file = scratch.file()
     opened(file).close()
     const theirs = new DatabaseSync(file)
     theirs.exec('PRAGMA user_version = 9')
@@ -136,7 +134,7 @@ describe('opening a file', () => {
   })
 
   test('that is damaged', () => {
-    const file = freshFile()
+    const file = scratch.file()
     opened(file).close()
     const bytes = readFileSync(file)
     bytes.fill(0xff, 100, 4_096)
@@ -146,14 +144,14 @@ describe('opening a file', () => {
 
   test('with a version of Node that has no SQLite', () => {
     const without = vi.spyOn(process, 'getBuiltinModule').mockReturnValue(undefined as never)
-    expect(() => sqliteStore(freshFile())).toThrow(`needs Node 22.13 or newer, and this is ${process.version}.`)
+    expect(() => sqliteStore(scratch.file())).toThrow(`needs Node 22.13 or newer, and this is ${process.version}.`)
     without.mockRestore()
   })
 })
 
 describe('closing', () => {
   test('answers what was asked before, and says of what is asked later that it does not know', async () => {
-    const file = freshFile()
+    const file = scratch.file()
     const store = opened(file)
     const answers: unknown[] = []
     const append = (id: string) =>
@@ -169,7 +167,7 @@ describe('closing', () => {
   })
 
   test('leaves one file', async () => {
-    const file = freshFile()
+    const file = scratch.file()
     const store = opened(file)
     await promising(store).add('a', '1')
     store.close()
@@ -181,7 +179,7 @@ describe('much to forget', () => {
   const COUNT = 2_000
 
   async function filled(): Promise<string> {
-    const file = freshFile()
+    const file = scratch.file()
     const store = opened(file)
     const ids = Array.from({ length: COUNT }, (_, i) => `${i}`)
     await promising(store).add('a', ...ids)
@@ -215,7 +213,7 @@ describe('much to forget', () => {
   })
 
   test('a step is bounded over all channels', async () => {
-    const store = promising(opened(freshFile(), { historyTtlMs: 1_000 }))
+    const store = promising(opened(scratch.file(), { historyTtlMs: 1_000 }))
     const names = ['a', 'b', 'c', 'd']
     for (const name of names) await store.add(name, ...Array.from({ length: 200 }, (_, i) => `${i}`))
     await store.trim(NOW_MS + 1_001)
@@ -225,7 +223,7 @@ describe('much to forget', () => {
   })
 
   test('every channel is looked at, however many there are', async () => {
-    const store = promising(opened(freshFile(), { historyTtlMs: 1_000 }))
+    const store = promising(opened(scratch.file(), { historyTtlMs: 1_000 }))
     const names = Array.from({ length: 600 }, (_, i) => `c${i}`)
     for (const name of names) void store.add(name, '1')
     await store.trim(NOW_MS + 1_001)
@@ -234,7 +232,7 @@ describe('much to forget', () => {
   })
 
   test('records that are too many are forgotten when the file is opened', async () => {
-    const file = freshFile()
+    const file = scratch.file()
     const claim = (id: string) => ({ id, userId: 'ann', generation: 1, settledBelow: 0, window: 4 })
     const names = ['a', 'b', 'c', 'd']
     const before = promising(opened(file))
