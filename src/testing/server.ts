@@ -90,7 +90,8 @@ export function createServer(
     readonly line: StoreLine
     /** Who may publish where, by what the store was told: nobody tells it when the process dies. */
     readonly claims: Map<string, DetachQuery>
-    isAlive: boolean
+    isAlive(): boolean
+    die(): void
   }
 
   function createStore(): Store {
@@ -100,10 +101,11 @@ export function createServer(
 
   function launch(): Process {
     const thread = new Thread(clock)
+    let isAlive = true
     const claims = new Map<string, DetachQuery>()
     /** One input: counted if anything comes of it. An answer that the store gives at once belongs to what asked. */
     const input = (run: () => void) => (): void => {
-      if (!life.isAlive) return
+      if (!isAlive) return
       if (isTaking) return run()
       isTaking = true
       hasEffect = false
@@ -121,7 +123,11 @@ export function createServer(
       thread,
       line,
       claims,
-      isAlive: true,
+      isAlive: () => isAlive,
+      die() {
+        isAlive = false
+        line.die()
+      },
       broker: createBroker({
         store: watched(line.port, claims),
         options,
@@ -175,10 +181,13 @@ export function createServer(
       <Query, Answer>(hook: Hook<Query, Answer>): Hook<Query, Answer> =>
       (query, done) =>
         hook(query, (answer) => take(() => done(answer)))
-    const { authorize, onPublish } = hooks
+    const { authorize, onPublish, onStored, snapshot, state } = hooks
     return {
       ...(authorize && { authorize: answering(authorize) }),
       ...(onPublish && { onPublish: answering(onPublish) }),
+      ...(onStored && { onStored: answering(onStored) }),
+      ...(snapshot && { snapshot: answering(snapshot) }),
+      ...(state && { state }),
     }
   }
 
@@ -222,8 +231,7 @@ export function createServer(
 
   function end(): void {
     if (!running) return
-    running.isAlive = false
-    running.line.die()
+    running.die()
     // A store that is opened anew finds nobody attached.
     for (const claim of running.claims.values()) store.detach(claim)
     running = undefined
@@ -242,7 +250,7 @@ export function createServer(
     publish(channel, name, data) {
       const life = running
       life?.thread.enter(() => {
-        if (life.isAlive) life.broker.publish({ channel, name, data }, () => {})
+        if (life.isAlive()) life.broker.publish({ channel, name, data }, () => {})
       })
     },
     stop() {

@@ -6,6 +6,7 @@
 
 import type { Store, StoredEvent } from '@steadywire/server'
 import { violation } from './checkers/checker.ts'
+import type { Counts } from './counts.ts'
 
 /** When an entry was stored, and where. */
 export interface Stored {
@@ -28,21 +29,22 @@ export interface Oracle {
   epoch(channel: string): string | undefined
 }
 
-export function createOracle(now: () => number): Oracle {
+export function createOracle(now: () => number, counts: Counts): Oracle {
   const logs = new Map<string, StoredEvent[]>()
-  const counts = new Map<string, number>()
+  const storedCounts = new Map<string, number>()
   const histories = new Map<string, Stored[]>()
   const epochs = new Map<string, string>()
   const lostAtMs: number[] = []
   let stores = 0
 
-  function stored(channel: string, epoch: string, event: StoredEvent): void {
+  function stored(channel: string, epoch: string, event: StoredEvent, isInUse: boolean): void {
     const key = `${channel} ${epoch}`
     let log = logs.get(key)
     if (!log) logs.set(key, (log = []))
     if (log[event.offset]) violation('G2', `the store wrote ${channel} ${epoch}:${event.offset} twice`)
     log[event.offset] = event
-    counts.set(event.id, (counts.get(event.id) ?? 0) + 1)
+    storedCounts.set(event.id, (storedCounts.get(event.id) ?? 0) + 1)
+    if (!isInUse) return
     let history = histories.get(channel)
     if (!history) histories.set(channel, (history = []))
     history.push({ atMs: now(), epoch, offset: event.offset })
@@ -63,14 +65,20 @@ export function createOracle(now: () => number): Oracle {
 
   return {
     wrapStore(store) {
-      if (stores++ > 0) lostAtMs.push(now())
+      const number = ++stores
+      if (number > 1) lostAtMs.push(now())
+      // What a dead process had begun may still happen in a store that nobody uses any more.
+      const isInUse = (): boolean => number === stores
+      const learn = (channel: string, epoch: string): void => {
+        if (isInUse()) epochs.set(channel, epoch)
+      }
       // The newest generation that has claimed each producer's record. A record that was lost may be made anew by an older one.
       const claims = new Map<string, { readonly incarnation: string; readonly generation: number }>()
       return {
         ...store,
         attach(query, done) {
           store.attach(query, (answer) => {
-            if (answer !== 'unavailable') epochs.set(query.channel, answer.extent.epoch)
+            if (answer !== 'unavailable') learn(query.channel, answer.extent.epoch)
             if (query.producer && answer !== 'unavailable' && typeof answer.producer === 'object') {
               const key = `${query.producer.id} ${query.channel}`
               const { incarnation } = answer.producer
@@ -78,6 +86,10 @@ export function createOracle(now: () => number): Oracle {
               const before = claims.get(key)
               if (before?.incarnation === incarnation && generation < before.generation)
                 violation('G23', `an older connection claimed ${query.channel}`)
+              if (before && before.incarnation !== incarnation && generation < before.generation)
+                counts.add('claim: anew by an older connection')
+              if (before?.incarnation === incarnation && generation > before.generation && answer.producer.last === 0)
+                counts.add('claim: again before anything was stored')
               claims.set(key, { incarnation, generation })
             }
             done(answer)
@@ -86,14 +98,15 @@ export function createOracle(now: () => number): Oracle {
         append(query, done) {
           store.append(query, (answer) => {
             if (answer !== 'unavailable') {
-              epochs.set(query.channel, answer.epoch)
+              learn(query.channel, answer.epoch)
               for (const [i, outcome] of answer.outcomes.entries()) {
+                counts.add(`append: ${outcome.type}`)
                 if (outcome.type !== 'stored') continue
                 const origin = query.events[i]?.origin
                 const newest = origin && claims.get(`${origin.producerId} ${query.channel}`)
                 if (newest && origin && origin.generation < newest.generation)
                   violation('G23', `${query.channel}:${outcome.event.offset} was stored for an older connection`)
-                stored(query.channel, answer.epoch, outcome.event)
+                stored(query.channel, answer.epoch, outcome.event, isInUse())
               }
             }
             done(answer)
@@ -101,21 +114,21 @@ export function createOracle(now: () => number): Oracle {
         },
         page(query, done) {
           store.page(query, (answer) => {
-            if (answer !== 'unavailable') epochs.set(query.channel, answer.extent.epoch)
+            if (answer !== 'unavailable') learn(query.channel, answer.extent.epoch)
             done(answer)
           })
         },
         tops(channels, done) {
           store.tops(channels, (answer) => {
             if (answer !== 'unavailable')
-              for (const [i, { epoch }] of answer.entries()) epochs.set(channels[i] as string, epoch)
+              for (const [i, { epoch }] of answer.entries()) learn(channels[i] as string, epoch)
             done(answer)
           })
         },
       }
     },
     entry: (channel, epoch, offset) => logs.get(`${channel} ${epoch}`)?.[offset],
-    storedCount: (id) => counts.get(id) ?? 0,
+    storedCount: (id) => storedCounts.get(id) ?? 0,
     top(channel) {
       const found = topAt(channel, Infinity)
       return found?.epoch === epochs.get(channel) ? found : undefined

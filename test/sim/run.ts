@@ -22,9 +22,15 @@ export interface Outcome {
 export function runSeed(seed: number, trace = new Trace()): Outcome {
   const swarm = createRandom(seed).split('swarm')
   // The hooks need the clock of a world that needs the hooks.
-  const plan = drawPlan(swarm, (delayMs, run) => void simulation.world.clock.schedule(delayMs, run))
+  const plan = drawPlan(swarm, {
+    later: (delayMs, run) => void simulation.world.clock.schedule(delayMs, run),
+    topOf: (channel) => simulation.oracle.top(channel),
+    told: (...message) => simulation.effects.told(...message),
+    count: (name) => simulation.counts.add(name),
+  })
   const simulation: Simulation = createSimulation({ ...plan, world: { seed, ...plan.world }, trace })
   const run: Run = { ...simulation, plan, losses: [], waiting: Infinity }
+  if (plan.hasUsers && plan.clientCount > 1) run.counts.add('two tabs of one user')
   try {
     storm(run)
     heal(run)

@@ -7,16 +7,19 @@
 
 import type { Page, World } from 'steadywire/testing'
 import { createDriver, type Driver } from '../../src/driver.ts'
-import type { Delivery, Input } from '../../src/effects.ts'
+import type { Delivery, Effect, Input } from '../../src/effects.ts'
 import { createEmitter } from '../../src/emitter.ts'
 import type { RealtimeError } from '../../src/errors.ts'
 import type { Settings } from '../../src/options.ts'
-import type { Position } from '../../src/protocol/frames.ts'
+import type { Position, ServerFrame } from '../../src/protocol/frames.ts'
 import { createSession, type Session } from '../../src/session.ts'
 import type { ChannelSnapshot } from '../../src/snapshots.ts'
 import type { Checker, Published, Watched } from './checkers/checker.ts'
 import type { Counts } from './counts.ts'
 import type { Trace } from './trace.ts'
+
+/** A pong that took longer than this was read late. */
+const LATE_PONG_MS = 1_000
 
 /** How the application behaves; without it, it only looks. */
 export interface Behaviour {
@@ -48,6 +51,7 @@ export class SimClient implements Watched {
   isClosed = false
   awayMs = 0
   trickedAtMs = -Infinity
+  #pingedAtMs = 0
   readonly #driver: Driver
   readonly #parts: SimClientParts
   readonly #orders = new Map<string, number>()
@@ -66,7 +70,7 @@ export class SimClient implements Watched {
         const before = session.getSnapshot().status
         const effects = session.step(input, now)
         trace.step(world.clock.now(), name, input, before, session.getSnapshot().status, effects)
-        this.#count(input)
+        this.#count(input, effects)
         for (const checker of checkers) checker.stepped?.(this, input, effects, before)
         return effects
       },
@@ -161,6 +165,9 @@ export class SimClient implements Watched {
       for (const checker of checkers) checker.received?.(this, channel, delivery.detail)
       this.handed.set(channel, { epoch, offset })
       counts.add(delivery.detail.replayed ? 'replayed' : 'pushed')
+      if (delivery.detail.overlap) counts.add('overlap')
+      const own = this.publishes.get(delivery.detail.id)
+      if (own && !own.result) counts.add('own message before its answer')
     } else {
       for (const checker of checkers) checker.reset?.(this, channel, delivery.detail)
       this.handed.set(channel, delivery.detail.position)
@@ -173,10 +180,37 @@ export class SimClient implements Watched {
     return waits
   }
 
-  #count(input: Input): void {
-    const { counts } = this.#parts
-    if (input.type === 'socket.received' && input.message !== 'malformed') {
-      for (const { type } of input.message.frames) if (type !== 'event' && type !== 'ack') counts.add(`heard: ${type}`)
+  /** Counts what tells of hazards that were met. */
+  #count(input: Input, effects: readonly Effect[]): void {
+    const { world, counts } = this.#parts
+    for (const effect of effects)
+      if (effect.type === 'socket.send' && effect.frame.type === 'ping') this.#pingedAtMs = world.clock.now()
+    if (input.type === 'publish') {
+      const { status } = this.session.getChannelSnapshot(input.channel)
+      if (status === 'attaching' || status === 'idle') counts.add('published before attached')
     } else if (input.type === 'socket.ended') counts.add(`ended: ${input.closeCode}`)
+    else if (input.type === 'socket.received' && input.message !== 'malformed')
+      for (const frame of input.message.frames) this.#countFrame(frame, effects)
+  }
+
+  #countFrame(frame: ServerFrame, effects: readonly Effect[]): void {
+    const { world, counts } = this.#parts
+    if (frame.type === 'event') {
+      const { status } = this.session.getChannelSnapshot(frame.channel)
+      if (status === 'catching-up') counts.add('pushed while a page is awaited')
+      return
+    }
+    if (frame.type === 'ack' || frame.type === 'nack') {
+      if (!effects.some(({ type }) => type === 'settle')) counts.add('answer for what has settled')
+      return
+    }
+    counts.add(`heard: ${frame.type}`)
+    if (frame.type === 'page' && frame.more) counts.add('heard: page with more')
+    if (frame.type === 'pong' && world.clock.now() - this.#pingedAtMs > LATE_PONG_MS) counts.add('pong read late')
+    if (
+      frame.type === 'attached' &&
+      effects.some((effect) => effect.type === 'settle' && !(effect.result instanceof Error))
+    )
+      counts.add('settled by done')
   }
 }

@@ -3,8 +3,10 @@
 import { createWorld, type World, type WorldOptions } from 'steadywire/testing'
 import { type ClientOptions, parseOptions, type Settings } from '../../src/options.ts'
 import type { Checker } from './checkers/checker.ts'
+import { beginnings } from './checkers/beginnings.ts'
 import { converges } from './checkers/converges.ts'
-import { fencing } from './checkers/fencing.ts'
+import { effects as effectsChecker, type EffectsChecker } from './checkers/effects.ts'
+import { type Fence, fencing } from './checkers/fencing.ts'
 import { freshness } from './checkers/freshness.ts'
 import { machine } from './checkers/machine.ts'
 import { memory } from './checkers/memory.ts'
@@ -23,6 +25,8 @@ import { Trace } from './trace.ts'
 const LOOK_EVENTS = 50
 /** The largest publish that applications make, encoded, in bytes. */
 const MAX_PUBLISH_BYTES = 4_000
+/** A store that keeps no more than this may forget before anybody was told. */
+const FEW_MESSAGES = 1_000
 
 /** What is simulated, and what is known of it. */
 export interface Simulation {
@@ -31,9 +35,12 @@ export interface Simulation {
   readonly trace: Trace
   readonly counts: Counts
   readonly checkers: readonly Checker[]
+  readonly effects: EffectsChecker
   readonly clients: readonly SimClient[]
   /** Ids of producers that have been seen on the wire. */
   readonly producers: ReadonlySet<string>
+  /** What each socket has said first. */
+  readonly hellos: Fence['hellos']
 }
 
 interface SimulationOptions {
@@ -52,15 +59,19 @@ export function createSimulation({
   trace = new Trace(),
   ...options
 }: SimulationOptions): Simulation {
-  const oracle = createOracle(() => world.clock.now())
+  const counts = new Counts()
+  const oracle = createOracle(() => world.clock.now(), counts)
   const world: World = createWorld({ ...options.world, wrapStore: oracle.wrapStore })
   const fence = fencing()
   world.network.watch = fence
-  const counts = new Counts()
   const { intervalMs } = settings.heartbeat
   const maxBufferedBytes = options.world.server?.limits?.maxBufferedBytes ?? 1_048_576
+  const { historyLimit = Infinity } = options.world.store ?? {}
+  const effects = effectsChecker(oracle, historyLimit > FEW_MESSAGES)
   const checkers = [
     order(oracle),
+    beginnings(oracle),
+    effects,
     settlement(world),
     truth(oracle, settings.publish.onUnknown === 'resend'),
     sequence(),
@@ -75,7 +86,7 @@ export function createSimulation({
     { length: clientCount },
     (_, i) => new SimClient(`c${i}`, { world, settings, checkers, trace, counts, behaviour }),
   )
-  return { world, oracle, trace, counts, checkers, clients, producers: fence.producers }
+  return { world, oracle, trace, counts, checkers, effects, clients, producers: fence.producers, hellos: fence.hellos }
 }
 
 /** For scenarios by hand: so many clients, with these options. */

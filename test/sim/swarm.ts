@@ -3,10 +3,10 @@
 // Rules of this file:
 // - Drawn per seed: some runs have none of a kind, some have little else. The corners are drawn as often as the middle.
 
-import { type Hooks, reject } from '@steadywire/server'
 import type { Faults, Random, StoreFaults, WorldOptions } from 'steadywire/testing'
 import { RealtimeError } from '../../src/errors.ts'
 import { parseOptions, type Settings } from '../../src/options.ts'
+import { drawAuthenticate, drawHooks, type HookParts } from './hooks.ts'
 import type { Behaviour } from './sim-client.ts'
 
 export const CHANNELS = ['alpha', 'beta', 'constructor']
@@ -30,13 +30,11 @@ export interface Plan {
   heal(): void
 }
 
-/** Whoever is asked a question here answers at once, later, or never. */
-type Later = (delayMs: number, run: () => void) => void
-
-/** Draws a run. `later` runs something on the virtual clock of the world to come. */
-export function drawPlan(swarm: Random, later: Later): Plan {
+/** Draws a run. `outside` is the world to come. */
+export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan {
   let isHealed = false
-  const isBad = (chance: number): boolean => !isHealed && swarm.chance(chance)
+  const chance = swarm.split('trouble')
+  const parts: HookParts = { ...outside, isBad: (probability) => !isHealed && chance.chance(probability) }
   const hasUsers = swarm.chance(0.3)
   const settings = parseOptions({
     heartbeat: { intervalMs: swarm.pick([1_000, 5_000, 25_000]), timeoutMs: swarm.pick([2_000, 10_000]) },
@@ -76,7 +74,7 @@ export function drawPlan(swarm: Random, later: Later): Plan {
     downBytesPerMs: swarm.pick([Infinity, Infinity, 5]),
     kernelBytes: swarm.pick([0, 16_384]),
   }
-  const hooks = swarm.chance(0.3) ? drawHooks(swarm.split('hooks'), later, isBad) : {}
+  const hooks = swarm.chance(0.4) ? drawHooks(swarm.split('hooks'), parts) : {}
   const world: WorldOptions = {
     faults,
     hooks,
@@ -97,10 +95,10 @@ export function drawPlan(swarm: Random, later: Later): Plan {
       producerTtlMs: swarm.pick([86_400_000, 0]),
       producerLimit: swarm.pick([10_000, 1]),
     },
-    ...(hasUsers && { authenticate: drawAuthenticate(swarm.split('users'), later, isBad) }),
-    // A hook that fails is what is simulated; anything else is a failure of the server.
+    ...(hasUsers && { authenticate: drawAuthenticate(swarm.split('users'), parts) }),
+    // A hook that fails is what is simulated, and so is a log that is trimmed; anything else is a failure of the server.
     reportServerError(error) {
-      if (!(error instanceof Error) || !/^(no answer in|simulated)/.test(error.message)) throw error
+      if (!(error instanceof Error) || !/^no answer in|^simulated|history-evicted|epoch-changed/.test(error.message)) throw error
     },
   }
   const store: StoreTemper = {
@@ -115,7 +113,7 @@ export function drawPlan(swarm: Random, later: Later): Plan {
     settings,
     world,
     store,
-    behaviour: drawBehaviour(swarm, later, isBad),
+    behaviour: drawBehaviour(swarm, parts),
     maxLateMs: swarm.pick([0, 0, 1_000]),
     maxDelayMs,
     hasUsers,
@@ -125,43 +123,7 @@ export function drawPlan(swarm: Random, later: Later): Plan {
   }
 }
 
-function drawHooks(random: Random, later: Later, isBad: (chance: number) => boolean): Hooks {
-  const badness = random.pick([0.02, 0.2])
-  const slowMs = random.pick([0, 50, 10_000])
-  const answer = (run: () => void): void => {
-    if (isBad(badness)) return random.chance(0.5) ? undefined : later(random.between(0, slowMs), run)
-    if (slowMs > 0 && !isBad(0)) return later(random.between(0, Math.min(slowMs, 100)), run)
-    run()
-  }
-  return {
-    authorize: (_query, done) =>
-      answer(() => {
-        if (isBad(badness)) done({ error: random.chance(0.5) ? new Error('simulated') : reject('forbidden', 'no') })
-        else done({ answer: !isBad(badness) })
-      }),
-    onPublish: (_query, done) =>
-      answer(() => {
-        if (isBad(badness)) done({ error: random.chance(0.5) ? new Error('simulated') : reject('invalid', 'no') })
-        else done({ answer: random.chance(0.3) ? { changed: true } : undefined })
-      }),
-  }
-}
-
-/** Two tabs of one user, and others. */
-function drawAuthenticate(
-  random: Random,
-  later: Later,
-  isBad: (chance: number) => boolean,
-): NonNullable<WorldOptions['authenticate']> {
-  const badness = random.pick([0, 0.05])
-  return (page, _token, done) => {
-    const userId = page === 'c0' || page === 'c1' ? 'ann' : page
-    if (isBad(badness)) return random.chance(0.5) ? undefined : done({ error: new Error('simulated') })
-    later(random.pick([0, 20]), () => done({ answer: { userId } }))
-  }
-}
-
-function drawBehaviour(swarm: Random, later: Later, isBad: (chance: number) => boolean): Behaviour {
+function drawBehaviour(swarm: Random, { later, isBad, count }: HookParts): Behaviour {
   const random = swarm.split('behaviour')
   const throws = swarm.pick([0, 0, 0.1])
   const spends = swarm.pick([0, 0, 0.05])
@@ -174,7 +136,9 @@ function drawBehaviour(swarm: Random, later: Later, isBad: (chance: number) => b
         if (isBad(spends)) client.page.spend(random.pick([1, 20, 400]))
         if (isBad(callsBack)) client.publish(random.pick(CHANNELS), { back: true })
         if (isBad(callsBack / 4)) client.unsubscribe(channel)
-        if (isBad(throws)) throw new Error('simulated')
+        if (!isBad(throws)) return
+        count('handler throws')
+        throw new Error('simulated')
       },
     }),
     startAnew(done) {
@@ -184,10 +148,11 @@ function drawBehaviour(swarm: Random, later: Later, isBad: (chance: number) => b
     },
     ...(stalls > 0 && {
       authorize(answer) {
-        if (isBad(stalls / 2)) return
-        if (isBad(stalls)) return later(random.between(0, 12_000), answer)
-        if (isBad(stalls / 2)) return answer(new RealtimeError('connection-refused'))
-        answer()
+        if (!isBad(stalls)) return answer()
+        count('authorize goes wrong')
+        if (random.chance(0.3)) return
+        if (random.chance(0.5)) return later(random.between(0, 12_000), answer)
+        answer(new RealtimeError('connection-refused'))
       },
     }),
   }

@@ -7,14 +7,18 @@ import { violation } from './checker.ts'
 /** The watch, and every producer's id that has been seen. */
 export interface Fence extends NetworkWatch {
   readonly producers: ReadonlySet<string>
+  /** What each socket has said first. */
+  readonly hellos: Pick<WeakMap<Link, string>, 'get' | 'has'>
 }
 
 export function fencing(): Fence {
   const producerOf = new WeakMap<Link, string>()
   const producers = new Set<string>()
+  const hellos = new WeakMap<Link, string>()
   const acting = new Map<string, Link>()
   return {
     producers,
+    hellos,
     dialled() {},
     sentUp(link, text) {
       if (producerOf.has(link)) return
@@ -22,6 +26,7 @@ export function fencing(): Fence {
       if (producer === undefined) return
       producerOf.set(link, producer)
       producers.add(producer)
+      hellos.set(link, text)
     },
     sentDown(link, text) {
       if (!text.includes('"type":"welcome"')) return

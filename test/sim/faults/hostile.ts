@@ -69,9 +69,20 @@ export const HOSTILE: readonly Fault[] = [
     strike: (strike) => inject(strike, 'up', strike.random.pick(NEVER_MIND)),
   },
   {
+    name: 'hello twice',
+    rates: [0, 0, 0.02],
+    strike({ world, random, hellos }) {
+      // As after a welcome that was lost.
+      const links = [...world.network.links].filter((link) => link.isAccepted && hellos.has(link))
+      if (links.length === 0) return
+      const link = random.pick(links)
+      link.inject('up', hellos.get(link) ?? '')
+    },
+  },
+  {
     name: 'stranger',
     rates: [0, 0, 0.02],
-    strike({ world, random, producers, plan }) {
+    strike({ world, random, producers, plan, counts }) {
       const words = [...BROKEN, ...ILLEGAL, ...NEVER_MIND]
       const known = [...producers]
       // Somebody who has learnt a producer's id and is another user.
