@@ -133,4 +133,4 @@ function sumOf(from: number, to: number): number {
   return ((from + to) * (to - from + 1)) / 2
 }
 
-for (const perMessage of [1, 4, 16, 64]) measure(perMessage)
+for (const perMessage of process.argv[2] ? [Number(process.argv[2])] : [1, 4, 16, 64]) measure(perMessage)

@@ -14,7 +14,7 @@ const LISTS = {
   core: `clock settings publishes effects connection records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest memberId isResumed`,
-  channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown channelName newest
+  channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown shownIn isFresh channelName newest
     readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
     topHeardAtMs`,
   clock: 'awakeMs elapsedMs wallMs sentBytes',

@@ -138,7 +138,7 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   const all = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
 
   /** What waits for the next new start. */
-  const refreshing = new Set<() => void>()
+  const refreshing: (() => void)[] = []
 
   function refresh(): Promise<void> {
     const release = reading()
@@ -149,20 +149,18 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
         if (status === 'idle') reject(new RealtimeError('closed'))
         if (status === 'denied' || status === 'detached') reject(lastError)
       }
-      refreshing.add(resolve)
+      refreshing.push(resolve)
       stop = port.state.subscribe(look)
       port.feed({ type: 'refresh', channel: name })
       look()
     })
-    return done.finally(() => {
+    const settlement = done.finally(() => {
       stop()
       release()
     })
-  }
-
-  function started(): void {
-    for (const resolve of refreshing) resolve()
-    refreshing.clear()
+    // A refusal is told of by an `error` event anyway.
+    settlement.catch(() => {})
+    return settlement
   }
 
   /** Reads until the function it answers is called, which calls `stop` too. */
@@ -195,20 +193,20 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       const answers: unknown[] = []
       all.emit(event, detail, answers)
       if (event === 'message') return false
-      if (!answers.some(Boolean)) {
-        started()
-        return false
+      const asking = detail.reason === 'asked' ? refreshing.splice(0) : []
+      const finish = (settled: unknown[]) => {
+        for (const resolve of asking) resolve()
+        return Math.min(...settled.map(reach))
       }
       // Left out is only what all of them have.
       const reach = (answer: unknown) => {
         const { position } = (answer ?? {}) as { readonly position?: Position }
         return position?.epoch === detail.position.epoch ? position.offset : 0
       }
-      void Promise.all(answers).then((settled) => {
-        resume(Math.min(...settled.map(reach)))
-        started()
-      })
-      return true
+      const waits = answers.some(Boolean)
+      if (waits) void Promise.all(answers).then((settled) => resume(finish(settled)))
+      else finish(answers)
+      return waits
     },
   }
 }

@@ -89,7 +89,8 @@ export function createDriver(
     if (isStepping) return
     isStepping = true
     try {
-      readClocks()
+      // What was handed over just now tells of nothing that time has changed.
+      if (input.type !== 'delivered') readClocks()
       for (let next = inputs.shift(); next; next = inputs.shift()) {
         now.bufferedBytes = outgoingBytes + (socket?.bufferedBytes() ?? 0)
         session.step(next, now).forEach(perform)
@@ -172,12 +173,12 @@ export function createDriver(
   function deliver(): void {
     if (isDelivering) return
     isDelivering = true
-    const untilMs = environment.monotonicNow() + dispatch.sliceMs
+    const untilMs = monotonicMs + dispatch.sliceMs
     const handed: Delivery[] = []
     for (let next = deliveries.shift(); next; next = deliveries.shift()) {
       if (next.type === 'emit') ports.emit(next)
       else if (handOver(next)) handed.push(next)
-      if (environment.monotonicNow() >= untilMs) break
+      if (deliveries.length && environment.monotonicNow() >= untilMs) break
     }
     const goOn = () => {
       isDelivering = false
@@ -230,9 +231,10 @@ export function createDriver(
   return {
     feed,
     elapsedMs() {
+      const before = inputs.length
       readClocks()
       // A jump that shows only now: what else it means is looked after as soon as whoever asks is done.
-      if (inputs.length) environment.soon(() => feed({ type: 'wake' }))
+      if (inputs.length > before && !isClosed) environment.soon(() => feed({ type: 'wake' }))
       return now.elapsedMs
     },
   }

@@ -22,12 +22,15 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
     on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown) {
       let isActive = true
       const guarded = (detail: Events[Name], answers: unknown[]) => {
+        let answer: unknown
         try {
-          const answer = isActive && listener(detail)
-          answers.push(answer instanceof Promise ? answer.catch(reportError) : answer)
+          answer = isActive && listener(detail)
+          // Also what is a promise by its behaviour alone.
+          if ((answer as PromiseLike<unknown> | undefined)?.then) answer = Promise.resolve(answer).catch(reportError)
         } catch (error) {
           reportError(error)
         }
+        answers.push(answer)
       }
       const stop = emitter.on(event, guarded as Handlers[Name])
       return () => {

@@ -1,6 +1,6 @@
 // The public door: explicit named exports, nothing else.
 
-export type { Channel, MessageHandler, PublishOptions, Readable } from './channel.ts'
+export type { Channel, MessageHandler, Priority, PublishOptions, Readable, ResetHandler } from './channel.ts'
 export { type Client, type ClientEvents, createClient } from './client.ts'
 export type { Message, Receipt, Reset } from './effects.ts'
 export {
@@ -16,9 +16,12 @@ export type {
   ChannelsOptions,
   ClientOptions,
   ConnectOptions,
+  DispatchOptions,
   ErrorDetails,
   HeartbeatOptions,
+  InboxOptions,
   OutboxOptions,
+  Overflow,
   PublishDefaults,
 } from './options.ts'
 export type { ClosePolicy } from './protocol/close-codes.ts'

@@ -5,7 +5,6 @@
 // - A bad value throws `config` when the client is made, naming the option. Options nobody knows are left to the compiler.
 
 import { RealtimeError } from './errors.ts'
-import type { Overflow } from './delivery/outbox.ts'
 import type { ClosePolicy } from './protocol/close-codes.ts'
 
 /** Trouble that no promise could tell of. */
@@ -78,6 +77,9 @@ export interface PublishDefaults {
    */
   onUnknown?: 'reject' | 'resend'
 }
+
+/** What goes when the outbox is full: the new publish, the oldest, or the oldest of the lowest priority below the new one's. */
+export type Overflow = 'reject' | 'drop-oldest' | 'drop-lowest-priority'
 
 /** How much may wait for the server: never-sent and unacknowledged publishes together. */
 export interface OutboxOptions {
@@ -169,6 +171,9 @@ export interface Settings {
   readonly closeCodes: Readonly<Record<number, ClosePolicy>>
   readonly maxFrameBytes: number
 }
+
+/** What bounds the outbox. */
+export type OutboxLimits = Settings['outbox']
 
 export const DEFAULTS: Settings = {
   backoff: {

@@ -90,6 +90,7 @@ export function createSession(settings: Settings, random: () => number, createId
       core.effects = []
       const { socketId } = input as { readonly socketId?: number }
       if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
+      if (input.type === 'delivered') return core.effects
       lookAfter(core)
       // A publish to a channel that cannot be written yet opens no way for the others.
       if (sends(core) && (input.type !== 'publish' || canWrite(core, input.channel))) pump(core)
@@ -196,7 +197,10 @@ function sweep(core: Core): void {
     else sweepAt(core, gapAtMs)
     const staleInMs = freshForMs(core, record)
     if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)
-    else if (record.view?.fresh) touch(core, record)
+    else if (record.isFresh) {
+      record.isFresh = false
+      touch(core, record)
+    }
     askedAtMs = Math.min(askedAtMs, record.askedAtMs, record.fetching ? record.fetchedAtMs : Infinity)
   }
   // A question asked before the last ping speaks of a slow store, not of a dead socket.

@@ -1,7 +1,7 @@
 // What the application does about messages that are stored: `onStored`, in order, at least once.
 //
 // Rules of this file:
-// - Messages are read from the store, one at a time; nothing queues here. So it does not matter how far behind a channel is.
+// - Messages are read from the store when their turn comes, a few at a time. So it does not matter how far behind a channel is.
 // - How far a channel has come is a cursor in the store, set before the first message that it has to cover is stored. What was
 //   stored and not confirmed when a process ended is told to the next one.
 // - A failure is reported and tried again after a growing wait. It holds up its channel, and neither others nor publishing.
@@ -17,6 +17,8 @@ interface Follower {
   readonly channel: string
   /** Everything up to here is confirmed; undefined until the store has told. */
   position: Position | undefined
+  /** What follows that and has been read already. */
+  ahead: readonly StoredEvent[]
   /** Who wants to store something, which has to wait for that. */
   waiting: ((isReady: boolean) => void)[]
   isRunning: boolean
@@ -26,6 +28,9 @@ interface Follower {
 }
 
 const CURSOR = 'onStored'
+/** Messages of a channel that are read at a time, and characters of their data. */
+const AHEAD_COUNT = 16
+const AHEAD_LENGTH = 65_536
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 60_000
 
@@ -64,6 +69,7 @@ export class Effects {
     const follower: Follower = {
       channel,
       position: undefined,
+      ahead: [],
       waiting: [done],
       isRunning: false,
       hasNews: false,
@@ -131,14 +137,16 @@ export class Effects {
   }
 
   #read(follower: Follower): void {
-    const { channel, position } = follower
+    const { channel, position, ahead } = follower
     if (this.#isEnded || !position) return
+    const [next] = ahead
+    if (next) return this.#tell(follower, position.epoch, next)
     follower.hasNews = false
-    this.#store.page({ channel, position, count: 1, dataLength: 1 }, (page) => {
+    this.#store.page({ channel, position, count: AHEAD_COUNT, dataLength: AHEAD_LENGTH }, (page) => {
       if (this.#isEnded) return
       if (page === 'unavailable') return this.#retry(follower)
-      const [event] = page.events
-      if (event) return this.#tell(follower, position.epoch, event)
+      follower.ahead = page.events
+      if (page.events.length > 0) return this.#read(follower)
       if (page.judgement !== 'live') return this.#skip(follower, page)
       follower.isRunning = follower.hasNews
       if (follower.hasNews) this.#goOn(follower)
@@ -165,9 +173,11 @@ export class Effects {
   #confirm(follower: Follower, position: Position): void {
     follower.failureCount = 0
     follower.position = position
+    follower.ahead = follower.ahead.slice(1)
     // If this is lost the message is told again.
     this.#store.mark({ name: CURSOR, channel: follower.channel, position }, () => {})
-    this.#goOn(follower)
+    if (follower.ahead.length > 0) this.#read(follower)
+    else this.#goOn(follower)
   }
 
   /** What should come next is no longer there. */

@@ -87,7 +87,8 @@ export interface ServerOptions extends BrokerOptions {
    * per channel is open at a time.
    *
    * A throw, no answer within `hookTimeoutMs`, more than `limits.snapshotBytes`, or a position that the log does not go on
-   * from: it is reported, and clients begin with the oldest message that is kept.
+   * from: it is reported, and clients begin with the snapshot before, if the log goes on from that one, or else with the
+   * oldest message that is kept.
    *
    * @defaultValue no channel has one
    */

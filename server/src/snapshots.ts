@@ -95,19 +95,23 @@ export class Snapshots {
     this.#askFor(channel, top, (answer) => {
       // Read afterwards: what the application has seen meanwhile is in the log.
       this.#read(channel, (extent) => {
-        if (extent === 'unavailable' || !answer) return done(extent === 'unavailable' ? extent : { extent })
+        if (extent === 'unavailable') return done(extent)
+        if (answer === 'failed') return done({ extent, ...this.#older(channel, extent) })
+        if (!answer) return done({ extent })
         const isStill = extent.epoch === top.epoch && extent.top === top.offset
         if (!answer.position && !isStill && triesLeft > 1) return this.#make(channel, extent, triesLeft - 1, done)
-        const position = answer.position ?? top
+        const { epoch, offset } = answer.position ?? top
+        const position = { epoch, offset }
         const dataText = this.#textOf(channel, answer.data)
-        if (dataText === undefined || !this.#continues(channel, position, extent)) return done({ extent })
+        if (dataText === undefined || !this.#continues(channel, position, extent))
+          return done({ extent, ...this.#older(channel, extent) })
         const overlapTo = answer.position || isStill ? undefined : extent.top
         done({ extent, snapshot: { position, dataText, ...(overlapTo !== undefined && { overlapTo }) } })
       })
     })
   }
 
-  #askFor(channel: string, top: Position, done: (answer: SnapshotAnswer | null | undefined) => void): void {
+  #askFor(channel: string, top: Position, done: (answer: SnapshotAnswer | null | undefined | 'failed') => void): void {
     const { snapshot, state } = this.#hooks
     askHook<SnapshotAnswer | null | undefined>(
       this.#environment,
@@ -118,8 +122,14 @@ export class Snapshots {
         else if (snapshot) snapshot({ channel, top }, answered)
         else answered({ answer: undefined })
       },
-      (answer) => done('error' in answer ? undefined : answer.answer),
+      (answer) => done('error' in answer ? 'failed' : answer.answer),
     )
+  }
+
+  /** The snapshot before, which is as true as ever, if the log still goes on from it. */
+  #older(channel: string, extent: LogExtent): Pick<Start, 'snapshot'> {
+    const kept = this.#kept.get(channel)
+    return kept && isNear(kept.snapshot, extent, Infinity) ? { snapshot: kept.snapshot } : {}
   }
 
   #textOf(channel: string, data: unknown): string | undefined {
@@ -134,7 +144,7 @@ export class Snapshots {
   }
 
   #continues(channel: string, position: Position, extent: LogExtent): boolean {
-    const judgement = judge(position, extent)
+    const judgement = isCount(position.offset) ? judge(position, extent) : 'not an offset'
     if (judgement === 'live' || judgement === 'catching-up') return true
     const problem = `Its position leads nowhere in the log: ${judgement}.`
     this.#environment.reportError(new Error(`The snapshot of ${channel} is not used. ${problem}`))
@@ -156,6 +166,10 @@ export class Snapshots {
   #read(channel: string, done: Done<LogExtent>): void {
     this.#store.tops([channel], (extents) => done((extents !== 'unavailable' && extents[0]) || 'unavailable'))
   }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0
 }
 
 function isNear({ position }: Snapshot, extent: LogExtent, count: number): boolean {

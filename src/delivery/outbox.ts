@@ -9,20 +9,12 @@
 // - Mutable, because copying a queue for every message would be quadratic. Others read it; only this file writes to it.
 
 import type { Publish } from '../effects.ts'
+import type { OutboxLimits } from '../options.ts'
 
 /** How many publishes, and encoded bytes of them, may be unanswered on one connection. */
 export interface Window {
   readonly window: number
   readonly windowBytes: number
-}
-
-/** What goes when the outbox is full: the new publish, the oldest, or the oldest of the lowest priority below the new one's. */
-export type Overflow = 'reject' | 'drop-oldest' | 'drop-lowest-priority'
-
-export interface OutboxLimits {
-  readonly maxMessages: number
-  readonly maxBytes: number
-  readonly overflow: Overflow
 }
 
 /** A publish in the outbox. */

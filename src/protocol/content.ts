@@ -26,7 +26,9 @@ export function utf8Bytes(text: string): number {
 /** Whether `value` nests no deeper than `depth`. Stops at the limit, however deep the value is. */
 export function isShallow(value: unknown, depth = MAX_DEPTH): boolean {
   if (typeof value !== 'object' || value === null) return true
-  return depth > 0 && Object.values(value).every((inner) => isShallow(inner, depth - 1))
+  if (depth === 0) return false
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && !isShallow(inner, depth - 1)) return false
+  return true
 }
 
 /** Half a surrogate pair is no character: other languages cannot encode it, and what they kept instead would collide. */

@@ -39,7 +39,7 @@ export function oneOf<T extends string>(...words: readonly T[]): Guard<T> {
 }
 export function record<T>(shape: Shape<T>): Guard<T> {
   const checks = Object.entries<Guard<unknown>>(shape)
-  return (value): value is T => isObject(value) && checks.every(([field, check]) => check(value[field]))
+  return (value): value is T => isObject(value) && checks.every((check) => check[1](value[check[0]]))
 }
 
 export const isGrants = (): Guard<readonly Grant[]> => listOf(oneOf('read', 'write'))

@@ -114,6 +114,8 @@ function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
   record.syncedAtMs = -Infinity
+  record.overlapTo = 0
+  record.isRefreshing = record.isFresh = false
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
@@ -140,6 +142,7 @@ export function deny(
   status: ChannelStatus = 'denied',
 ): void {
   record.trouble = new RealtimeError(code, { message })
+  record.isRefreshing = false
   complain(core, record.trouble, record.channelName)
   if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
   touch(core, record, status)
@@ -148,10 +151,14 @@ export function deny(
 /** The server has let go of the attachment: for good, or to be asked again. */
 export function detached(core: Core, frame: DetachedFrame): void {
   const record = core.records.get(frame.channel)
-  if (record?.asking !== frame.request) return
+  const isNewest = record?.asking === frame.request
+  // One that has crossed a newer `sub` ends what went before its answer; any other older one means nothing.
+  if (!record || (!isNewest && record.askedAtMs === Infinity)) return
   // What it has not answered on this socket it never will.
   forgetUnanswered(core.publishes, record.channelName)
-  if (frame.code === 'revoked') {
+  if (!isNewest) record.granted = []
+  else if (frame.code === 'revoked') {
+    record.askedAtMs = Infinity
     record.granted = []
     deny(core, record, 'forbidden', undefined, 'detached')
   } else {

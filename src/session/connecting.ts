@@ -57,8 +57,6 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
       forgetUnanswered(core.publishes)
-      const isWaiting = ({ fetching, askedAtMs }: ChannelRecord) => fetching || askedAtMs < Infinity
-      if ([...core.records.values()].some(isWaiting)) core.patience = Math.min(2 * core.patience, MAX_PATIENCE)
       // The next session finds out what became of the rest, unless there is none.
       if (!to.accepts)
         giveUp(
@@ -218,12 +216,20 @@ function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode
   trigger(core, isFinal ? 'rejected' : 'lost', cause, closeCode)
 }
 
+/** Nothing comes any more. If an answer was on its way, the link may only be slow: the next one gets more time. */
+function abandon(core: Core): void {
+  const isWaiting = ({ fetching, askedAtMs }: ChannelRecord) => fetching || askedAtMs < Infinity
+  if ([...core.records.values()].some(isWaiting)) core.patience = Math.min(2 * core.patience, MAX_PATIENCE)
+  lose(core, causeOf('connection-lost'))
+}
+
 /** The deadline of the present phase, if it has come. */
 export function phaseDue(core: Core): void {
   const { timer } = PHASES[core.connection.phase]
   if (phaseDueInMs(core) > 0) return
   if (timer === 'backoff' || timer === 'silence') trigger(core, 'due')
-  else lose(core, causeOf(timer === 'pong' ? 'connection-lost' : 'timeout'))
+  else if (timer === 'pong') abandon(core)
+  else lose(core, causeOf('timeout'))
 }
 
 /** How long until the deadline of the present phase; a wait goes on while the machine sleeps, an answer is not late for it. */
@@ -286,6 +292,6 @@ export function watchDrain(core: Core): void {
     }
     core.drainedBytes = drainedBytes
   } else if (core.clock.awakeMs - core.drainedAtMs >= core.settings.heartbeat.timeoutMs) {
-    lose(core, causeOf('connection-lost'))
+    abandon(core)
   }
 }

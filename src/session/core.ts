@@ -62,6 +62,8 @@ export interface ChannelRecord extends Attachment {
   reached: Position | null
   /** The newest message that handlers were given: what the application sees. */
   shown: Position | null
+  /** The lane that it came by: what an older one has brought tells nothing of the present start. */
+  shownIn: Lane | undefined
   lane: Lane
   /** What arrived before its turn, by offset. It counts as waiting in the lane. */
   readonly early: Map<number, Delivery>
@@ -73,6 +75,8 @@ export interface ChannelRecord extends Attachment {
   topHeardAtMs: number
   /** The instant as of which handlers have been given everything; elapsed time. */
   syncedAtMs: number
+  /** That is recent enough, as far as the application has been told. */
+  isFresh: boolean
   /** The last reset's snapshot may contain messages up to this offset. */
   overlapTo: number
   /** The application has asked for a new start. */
@@ -225,6 +229,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       channelName: name,
       reached: null,
       shown: null,
+      shownIn: undefined,
       lane: createLane(),
       early: new Map(),
       history: '',
@@ -232,6 +237,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       topAskedAtMs: 0,
       topHeardAtMs: 0,
       syncedAtMs: -Infinity,
+      isFresh: false,
       overlapTo: 0,
       isRefreshing: false,
       unrestAtMs: 0,
@@ -299,7 +305,8 @@ export function freshForMs(core: Core, { syncedAtMs }: ChannelRecord, elapsedMs 
 /** Notices that the top which is known was still the top when that was asked, and whether handlers have been given it. */
 export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): void {
   record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
-  if (!hasReached(record.shown, record.newest)) return
+  if (record.shownIn !== record.lane || !hasReached(record.shown, record.newest)) return
+  record.isFresh = true
   record.syncedAtMs = record.topAskedAtMs
   sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
   touch(core, record)

@@ -101,11 +101,12 @@ export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFram
   const lostCode = record.history === frame.top.epoch ? 'record-lost' : 'epoch-changed'
   record.history = frame.top.epoch
   record.recordId = incarnation
+  const stored = new Map(done.map((one) => [one[0], one]))
   for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.channelName)) {
-    const stored = done.find(([sequence, id]) => sequence === entry.sequence && id === entry.id)
-    if (stored) {
+    const [, id, offset = 0] = stored.get(entry.sequence) ?? []
+    if (id === entry.id) {
       release(core.publishes, entry)
-      settle(core, entry, { id: entry.id, epoch: record.history, offset: stored[2] })
+      settle(core, entry, { id: entry.id, epoch: record.history, offset })
     } else if (entry.recordId !== incarnation) loseTrack(core, entry, lostCode)
   }
 }

@@ -9,7 +9,7 @@
 // - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { Delivery, Happening, InputOf } from '../effects.ts'
+import type { Delivery, Happening, InputOf, Lane } from '../effects.ts'
 import type {
   AttachedFrame,
   BehindFrame,
@@ -49,10 +49,14 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
   if (!reading(core, frame) || frame.mode === 'reset') return
-  record.reached ??= record.shown = frame.top
+  if (!record.reached) {
+    record.reached = record.shown = frame.top
+    record.shownIn = record.lane
+  }
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
   const { epoch, offset } = record.reached
   const { top, mode } = frame
+  core.patience = 1
   if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
   learnTop(core, record, top, record.questionAtMs)
   goOn(core, record, mode)
@@ -64,14 +68,15 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   // One that answers an older question belongs to what was before it.
   if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
   if (frame.position.epoch !== frame.top.epoch || frame.position.offset > frame.top.offset) return 'protocol'
-  if (!record.isRefreshing) {
+  // The answer to a `sub` is no more than what was asked for.
+  if (frame.request !== record.asking) {
     record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
     if (record.unrestAtMs > core.clock.awakeMs + 3 * RESET_PAUSE_MS) return 'connection-lost'
   }
   record.isRefreshing = record.asksReset = false
   record.reached = frame.position
-  // Until handlers have it, nothing of the new start is shown, and nothing is fresh.
-  record.shown = null
+  // Until handlers have it, nothing is fresh.
+  record.isFresh = false
   record.syncedAtMs = -Infinity
   record.gapAtMs = Infinity
   record.history = frame.position.epoch
@@ -147,15 +152,16 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
 
 /** Handlers have been given what was waiting. */
 export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): void {
-  const moved = new Set<ChannelRecord>()
-  for (const { channel, event, detail, lane, length } of deliveries) {
-    lane.queued -= length
+  const newest = new Map<Lane, Delivery>()
+  for (const delivery of deliveries) {
+    delivery.lane.queued -= delivery.length
+    newest.set(delivery.lane, delivery)
+  }
+  for (const [lane, { channel, event, detail }] of newest) {
     const record = core.records.get(channel)
     if (record?.lane !== lane) continue
+    record.shownIn = lane
     record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
-    moved.add(record)
-  }
-  for (const record of moved) {
     touch(core, record)
     confirmTop(core, record)
     if (record.phase === 'catching-up') goOn(core, record, record.phase)
@@ -215,5 +221,5 @@ function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: 
 function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: Happening): Delivery {
   const length = core.frameLength
   lane.queued += length
-  return { type: 'deliver', channel, lane, length, ...what }
+  return { type: 'deliver', channel, lane, length, event: what.event, detail: what.detail } as Delivery
 }

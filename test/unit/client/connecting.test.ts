@@ -220,14 +220,17 @@ describe('disconnect', () => {
     expect(sent.result).toMatchObject({ offset: 1 })
   })
 
-  test('leaves a publish that was on its way unknown', async () => {
+  test('keeps a publish that was on its way, and sends it again on the next connection', async () => {
     const stage = new Stage()
     const client = await stage.connected()
     const sent = watch(client.channel('a').publish('m', 1))
     await stage.advance(11)
     client.disconnect()
-    await stage.advance(0)
-    expect(sent.result).toMatchObject({ code: 'connection-lost', outcome: 'unknown' })
+    await stage.advance(20_000)
+    expect(sent.result).toBeUndefined()
+    client.connect()
+    await stage.advance(CONNECT_MS)
+    expect(sent.result).toMatchObject({ offset: 1 })
   })
 
   test('is heard by no listener as a loss', async () => {

@@ -6,6 +6,8 @@ import { anAttached, anEntry, anEvent, aWelcome, EPOCH } from '../../support/fak
 import { answerToSub, deep, expectLife, page, pageInstead, scene } from '../../support/hostile-scene.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
 
+/** How long what is missing may take to come by itself, and to be asked for then. */
+const GAP_MS = 2_000 + CONNECT_MS / 2
 const OWN_NAMES = Object.getOwnPropertyNames(Object.prototype)
 
 afterEach(() => {
@@ -68,7 +70,7 @@ describe('a frame that is odd but legal', () => {
   ])('makes the client fetch and deliver nothing: an event at %s', async (_, offset) => {
     const it = await scene()
     it.socket.say(anEvent('a', offset))
-    await it.stage.advance(CONNECT_MS)
+    await it.stage.advance(GAP_MS)
     expect([it.server.framesOf('fetch').length, it.heard.length]).toEqual([1, 0])
     await expectLife(it)
     expect(it.stage.dials).toHaveLength(1)
@@ -77,9 +79,9 @@ describe('a frame that is odd but legal', () => {
   test('makes the client fetch once: a thousand events beyond a gap', async () => {
     const it = await scene()
     for (let i = 0; i < 1_000; i++) it.socket.say(anEvent('a', 100 + i))
-    await it.stage.advance(6)
+    await it.stage.advance(GAP_MS - CONNECT_MS)
     expect([it.server.framesOf('fetch').length, it.heard.length]).toEqual([0, 0])
-    await it.stage.advance(4)
+    await it.stage.advance(CONNECT_MS)
     expect(it.server.framesOf('fetch')).toHaveLength(1)
     await expectLife(it)
   })

@@ -1,11 +1,13 @@
 // A full outbox: who must go, who may stay, and what they are told.
 
 import { describe, expect, test } from 'vitest'
-import type { Priority } from 'steadywire'
+import type { PublishOptions } from 'steadywire'
 import { aWelcome } from '../../support/fake-server.ts'
 import { connected, SILENT } from '../../support/desk.ts'
 import { reconnect, recorded } from '../../support/records.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
+
+type Priority = NonNullable<PublishOptions['priority']>
 
 const FULL = { code: 'outbox-full', outcome: 'rejected', retry: 'later' }
 

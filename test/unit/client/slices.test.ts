@@ -136,7 +136,7 @@ describe('what waits', () => {
 
   test('is for nobody once the last handler is gone', async () => {
     const it = await until2()
-    expect([it.heard, it.client.stats().heldLength]).toEqual([[1, 2], 0])
+    expect([it.heard, it.client.stats().held]).toEqual([[1, 2], 0])
     expect(it.client.channel('a').state.getSnapshot()).toMatchObject({ status: 'idle', position: null })
   })
 

@@ -229,6 +229,8 @@ describe('a snapshot is left out, and that is reported,', () => {
   test.each([
     ['of another epoch', { data: 1, position: at(1, 'other') }, 'epoch-changed'],
     ['of a position that is not there yet', { data: 1, position: at(4) }, 'offset-ahead'],
+    ['of half a position', { data: 1, position: at(1.5) }, 'not an offset'],
+    ['of less than the beginning', { data: 1, position: at(-1) }, 'not an offset'],
     ['too large', { data: 'ä'.repeat(500) }, '1000 bytes'],
     ['too deep', { data: deep }, '64 levels'],
     ['not JSON', { data: 1n }, 'JSON'],
@@ -290,6 +292,26 @@ describe('the application is asked', () => {
     stage.publish('a')
     expect(subscribe(stage.connect())).toMatchObject([{}, { position: at(14), top: at(14), snapshot: 14 }])
     expect(asked).toHaveLength(2)
+  })
+
+  test('in vain, and the snapshot before serves as long as the log goes on from it', () => {
+    let isDown = false
+    const { stage } = answering(
+      3,
+      ({ top }) => {
+        if (isDown) throw new Error('down')
+        return { data: top.offset }
+      },
+      { options, historyLimit: 20 },
+    )
+    subscribe(stage.connect())
+    isDown = true
+    for (let i = 0; i < 15; i++) stage.publish('a')
+    expect(subscribe(stage.connect())).toMatchObject([{}, { position: at(3), top: at(18), snapshot: 3 }])
+    for (let i = 0; i < 15; i++) stage.publish('a')
+    const [, reset] = subscribe(stage.connect(), LOST)
+    expect(reset).toMatchObject({ position: at(13) })
+    expect(reset).not.toHaveProperty('snapshot')
   })
 
   test('for every channel by itself', () => {
