@@ -67,7 +67,10 @@ export function createSimulation({
   const { intervalMs } = settings.heartbeat
   const maxBufferedBytes = options.world.server?.limits?.maxBufferedBytes ?? 1_048_576
   const { historyLimit = Infinity } = options.world.store ?? {}
-  const effects = effectsChecker(oracle, historyLimit > FEW_MESSAGES)
+  const effects = effectsChecker(
+    oracle,
+    () => historyLimit > FEW_MESSAGES && counts.get('everything old is forgotten') === 0,
+  )
   const checkers = [
     order(oracle),
     beginnings(oracle),

@@ -98,7 +98,8 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     ...(hasUsers && { authenticate: drawAuthenticate(swarm.split('users'), parts) }),
     // A hook that fails is what is simulated, and so is a log that is trimmed; anything else is a failure of the server.
     reportServerError(error) {
-      if (!(error instanceof Error) || !/^no answer in|^simulated|history-evicted|epoch-changed/.test(error.message)) throw error
+      if (!(error instanceof Error) || !/^no answer in|^simulated|history-evicted|epoch-changed/.test(error.message))
+        throw error
     },
   }
   const store: StoreTemper = {

@@ -8,8 +8,8 @@ export interface EffectsChecker extends Checker {
   told(channel: string, position: Position, id: string): void
 }
 
-/** `isWhole`: the store keeps every message, so that none can go before anybody was told of it. */
-export function effects(oracle: Oracle, isWhole: boolean): EffectsChecker {
+/** `isWhole`: the store has kept every message, so that none can have gone before anybody was told of it. */
+export function effects(oracle: Oracle, isWhole: () => boolean): EffectsChecker {
   const newest = new Map<string, number>()
   return {
     told(channel, { epoch, offset }, id) {
@@ -17,7 +17,7 @@ export function effects(oracle: Oracle, isWhole: boolean): EffectsChecker {
         violation('onStored', `told of ${id} at ${channel} ${epoch}:${offset}, where it is not`)
       const key = `${channel} ${epoch}`
       const before = newest.get(key)
-      if (isWhole && before !== undefined && offset > before + 1)
+      if (isWhole() && before !== undefined && offset > before + 1)
         violation('onStored', `told of ${channel} ${offset} after ${before}`)
       newest.set(key, Math.max(before ?? 0, offset))
     },
