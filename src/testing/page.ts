@@ -28,10 +28,10 @@ export interface Page {
   readonly canRun: boolean
   /** From inside a handler: it takes this long. */
   spend(ms: number): void
-  /** Nothing runs until {@link thaw}, and then all at once. */
+  /** Nothing runs until {@link thaw} has been called as often, and then all at once. */
   freeze(): void
   thaw(): void
-  /** The machine sleeps for `ms`. The monotonic clock stops meanwhile on some platforms. */
+  /** The machine sleeps for `ms`, unless it does already. The monotonic clock stops meanwhile on some platforms. */
   sleep(ms: number, monotonic: 'runs' | 'stops'): void
   /** Sets the wall clock forward, or back. */
   jumpWallClock(ms: number): void
@@ -54,6 +54,7 @@ export function createPage(name: string, clock: Clock, network: Network, chance:
   let openCount = 0
   let wallAheadMs = 0
   let monotonicBehindMs = 0
+  let isAsleep = false
 
   function later(delayMs: number, run: () => void): Cancel {
     let isOpen = true
@@ -98,8 +99,11 @@ export function createPage(name: string, clock: Clock, network: Network, chance:
     freeze: () => thread.freeze(),
     thaw: () => thread.thaw(),
     sleep(ms, monotonic) {
+      if (isAsleep) return
+      isAsleep = true
       thread.freeze()
       clock.schedule(ms, () => {
+        isAsleep = false
         if (monotonic === 'stops') monotonicBehindMs += ms
         thread.thaw()
       })

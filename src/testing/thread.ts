@@ -10,7 +10,7 @@ import type { Clock } from './clock.ts'
 export class Thread {
   readonly #clock: Clock
   #waiting: (() => void)[] = []
-  #isFrozen = false
+  #freezes = 0
   #busyUntilMs = 0
   #wakesAtMs = -1
 
@@ -25,7 +25,7 @@ export class Thread {
 
   /** Whether what comes now runs now. */
   get isFree(): boolean {
-    return !this.#isFrozen && this.#busyUntilMs <= this.#clock.now()
+    return this.#freezes === 0 && this.#busyUntilMs <= this.#clock.now()
   }
 
   /** Runs `task` now, or when it is its turn. */
@@ -52,13 +52,13 @@ export class Thread {
     this.#busyUntilMs = this.now() + ms
   }
 
-  /** Nothing runs until {@link thaw}. */
+  /** Nothing runs until {@link thaw} has been called as often. */
   freeze(): void {
-    this.#isFrozen = true
+    this.#freezes++
   }
 
   thaw(): void {
-    this.#isFrozen = false
+    this.#freezes--
     this.#drain()
   }
 
@@ -73,7 +73,7 @@ export class Thread {
 
   /** Goes on by itself once it is no longer busy. */
   #wake(): void {
-    if (this.#isFrozen || this.#waiting.length === 0 || this.#wakesAtMs === this.#busyUntilMs) return
+    if (this.#freezes > 0 || this.#waiting.length === 0 || this.#wakesAtMs === this.#busyUntilMs) return
     this.#wakesAtMs = this.#busyUntilMs
     this.#clock.schedule(this.#busyUntilMs - this.#clock.now(), () => this.#drain())
   }

@@ -50,8 +50,8 @@ export function createWorld({ seed = 1, faults = {}, ...server }: WorldOptions =
   const random = createRandom(seed)
   const network = new Network(clock, random.split('network'), { ...NO_FAULTS, ...faults })
   const ids = random.split('ids')
-  const part = () => ids.between(0, 0xffffffff).toString(16).padStart(8, '0')
-  const createId = () => part() + part() + part() + part()
+  const createId = () => `${ids.between(0, 0xffffffff).toString(16).padStart(8, '0')}-${(++idCount).toString(16)}`
+  let idCount = 0
   let pages = 0
   const world: World = {
     clock,

@@ -25,6 +25,9 @@ export interface ShareOutcome {
 
 const REPEATED = 100
 
+// Errors are data here, made by the thousand: nobody reads where.
+Error.stackTraceLimit = 0
+
 function runShare({ firstSeed, step, count }: Share): ShareOutcome {
   const counts = new Counts()
   let steps = 0

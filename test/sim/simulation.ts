@@ -6,6 +6,7 @@ import type { Checker } from './checkers/checker.ts'
 import { beginnings } from './checkers/beginnings.ts'
 import { converges } from './checkers/converges.ts'
 import { effects as effectsChecker, type EffectsChecker } from './checkers/effects.ts'
+import { explained } from './checkers/explained.ts'
 import { type Fence, fencing } from './checkers/fencing.ts'
 import { freshness } from './checkers/freshness.ts'
 import { machine } from './checkers/machine.ts'
@@ -22,7 +23,7 @@ import { type Behaviour, SimClient } from './sim-client.ts'
 import { Trace } from './trace.ts'
 
 /** Every so many events the checkers look around. */
-const LOOK_EVENTS = 50
+const LOOK_EVENTS = 100
 /** The largest publish that applications make, encoded, in bytes. */
 const MAX_PUBLISH_BYTES = 4_000
 /** A store that keeps no more than this may forget before anybody was told. */
@@ -77,6 +78,7 @@ export function createSimulation({
     effects,
     settlement(world),
     truth(oracle, settings.publish.onUnknown === 'resend'),
+    explained(counts),
     sequence(),
     memory(world, { settings, maxPublishBytes: MAX_PUBLISH_BYTES, maxBufferedBytes }),
     rate(world),

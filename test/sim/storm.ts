@@ -40,6 +40,7 @@ export function storm(run: Run): void {
   const meanMs = random.pick([100, 700, 4_000])
   const next = drawFaults(random)
   Object.assign(world.server.storeFaults, plan.store)
+  for (const trouble of plan.troubles) counts.add(trouble)
   for (const client of clients) {
     client.page.maxLateMs = plan.maxLateMs
     client.connect()
@@ -72,12 +73,11 @@ function isMoving(run: Run): boolean {
 }
 
 export function heal(run: Run): void {
-  const { world, clients, checkers, plan, trace } = run
+  const { world, clients, checkers, plan, trace, counts } = run
   const { network, server, clock } = world
   trace.note(clock.now(), 'heal')
   plan.heal()
   for (const { page } of clients) {
-    page.thaw()
     page.isHidden = false
     page.maxLateMs = 0
     page.timerGrainMs = 0
@@ -102,6 +102,7 @@ export function heal(run: Run): void {
   while (isMoving(run)) advance(run, HEAL_MS)
   for (const checker of checkers) checker.finished?.(clients)
   trace.note(clock.now(), 'close')
+  counts.add('the end')
   for (const client of clients) client.close(0)
   advance(run, CLOSE_MS)
   for (const checker of checkers) checker.closed?.(clients)

@@ -14,6 +14,10 @@ export const CHANNELS = ['alpha', 'beta', 'constructor']
 /** How the store behaves by itself. */
 export type StoreTemper = StoreFaults
 
+/** A link slower than this, in milliseconds, is slow. */
+const QUICK_MS = 50
+const CLIENTS_MAX = 4
+
 export interface Plan {
   readonly clientCount: number
   readonly settings: Settings
@@ -26,6 +30,8 @@ export interface Plan {
   readonly maxDelayMs: number
   /** Whether the pages are of several users. */
   readonly hasUsers: boolean
+  /** What of this may explain an unknown outcome by itself. */
+  readonly troubles: readonly string[]
   /** Ends what the application and the server's hooks do badly. */
   heal(): void
 }
@@ -74,6 +80,12 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     downBytesPerMs: swarm.pick([Infinity, Infinity, 5]),
     kernelBytes: swarm.pick([0, 16_384]),
   }
+  const producerLimit = swarm.pick([10_000, 1])
+  const producerTtlMs = swarm.pick([86_400_000, 0])
+  const publishesPerSecond = swarm.pick([1_000, 1_000, 5])
+  const window = swarm.pick([64, 64, 8, 1])
+  const isNarrow = faults.upBytesPerMs !== Infinity || faults.downBytesPerMs !== Infinity
+  const isPaced = publishesPerSecond < 1_000 || window < 64
   const hooks = swarm.chance(0.4) ? drawHooks(swarm.split('hooks'), parts) : {}
   const world: WorldOptions = {
     faults,
@@ -81,19 +93,19 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     server: {
       heartbeatMs: swarm.pick([2_000, 25_000]),
       limits: {
-        window: swarm.pick([64, 64, 8, 1]),
+        window,
         windowBytes: swarm.pick([262_144, 4_000, 1]),
         pageCount: swarm.pick([256, 256, 7, 1]),
         ringCount: swarm.pick([256, 256, 3, 1]),
-        publishesPerSecond: swarm.pick([1_000, 1_000, 5]),
+        publishesPerSecond,
         publishBurst: swarm.pick([2_000, 1]),
         maxBufferedBytes: swarm.pick([1_048_576, 1_048_576, 2_000]),
       },
     },
     store: {
       historyLimit: swarm.pick([10_000, 10_000, 20]),
-      producerTtlMs: swarm.pick([86_400_000, 0]),
-      producerLimit: swarm.pick([10_000, 1]),
+      producerTtlMs,
+      producerLimit,
     },
     ...(hasUsers && { authenticate: drawAuthenticate(swarm.split('users'), parts) }),
     // A hook that fails is what is simulated, and so is a log that is trimmed; anything else is a failure of the server.
@@ -110,7 +122,7 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     silentChance: 0,
   }
   return {
-    clientCount: swarm.between(1, 4),
+    clientCount: swarm.between(1, CLIENTS_MAX),
     settings,
     world,
     store,
@@ -118,6 +130,13 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     maxLateMs: swarm.pick([0, 0, 1_000]),
     maxDelayMs,
     hasUsers,
+    troubles: [
+      ...(settings.publish.onUnknown === 'resend' ? ['published again'] : []),
+      // A detached record may go at once, or make room for another one.
+      ...(producerLimit < CLIENTS_MAX || producerTtlMs === 0 ? ['records go early'] : []),
+      // Slow from the start: an answer can take longer than a publish waits.
+      ...(maxDelayMs > QUICK_MS || isNarrow || isPaced ? ['trouble from the start'] : []),
+    ],
     heal() {
       isHealed = true
     },

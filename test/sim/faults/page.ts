@@ -48,9 +48,10 @@ export const PAGE: readonly Fault[] = [
       const { page } = client
       page.isHidden = true
       page.timerGrainMs = random.pick([0, 1_000, 60_000])
-      client.awayMs += page.timerGrainMs
+      const ms = random.between(0, 60_000)
+      client.awayMs += ms + page.timerGrainMs
       page.hint('hidden')
-      world.clock.schedule(random.between(0, 60_000), () => {
+      world.clock.schedule(ms, () => {
         page.isHidden = false
         page.timerGrainMs = 0
         page.hint('visible')
