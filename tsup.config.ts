@@ -9,7 +9,7 @@
 
 import { defineConfig, type Options } from 'tsup'
 import { COMPRESSION } from './scripts/compression.ts'
-import { MANGLING } from './scripts/internal-names.ts'
+import { MANGLING, TEXT_MARKER } from './scripts/internal-names.ts'
 
 const MODULES = {
   format: ['esm', 'cjs'],
@@ -22,7 +22,7 @@ const MODULES = {
   platform: 'browser',
 } satisfies Options
 
-/** What the inside calls its properties is nobody's business, and costs every page. */
+/** How the inside calls things is nobody's business, and costs every page. */
 const shortenInternals = (options: object) => void Object.assign(options, MANGLING, { minifySyntax: true })
 
 export default defineConfig([
@@ -31,6 +31,7 @@ export default defineConfig([
     name: 'for pages',
     entry: { index: 'src/index.ts', store: 'adapters/store.ts' },
     esbuildOptions: shortenInternals,
+    esbuildPlugins: [TEXT_MARKER],
     minify: 'terser',
     terserOptions: { ...COMPRESSION, mangle: false, format: { beautify: true } },
   },
@@ -57,5 +58,6 @@ export default defineConfig([
     target: 'es2022',
     platform: 'browser',
     esbuildOptions: shortenInternals,
+    esbuildPlugins: [TEXT_MARKER],
   },
 ])

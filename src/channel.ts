@@ -1,11 +1,10 @@
 // The channel as an application holds it.
 //
 // Rules of this file:
-// - Handlers are kept in a Map: a message may be named `constructor`.
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
 import type { Delivery, Input, Message, Receipt, Reset } from './effects.ts'
-import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
+import { createEmitter } from './emitter.ts'
 import { RealtimeError } from './errors.ts'
 import type { Position } from './protocol/frames.ts'
 import type { ChannelSnapshot } from './snapshots.ts'
@@ -134,8 +133,8 @@ export interface ChannelHandle {
 }
 
 export function createChannel(name: string, port: ChannelPort): ChannelHandle {
-  const named = new Map<string, Emitter<{ message: Message }>>()
-  const all = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
+  // Those of one message name are under that, with a colon in front.
+  const handlers = createEmitter<{ message: Message; reset: Reset; [named: `:${string}`]: Message }>(port.reportError)
 
   /** What waits for the next new start. */
   const refreshing: (() => void)[] = []
@@ -177,21 +176,18 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   return {
     channel: {
       name,
-      on(messageName, handler) {
-        const emitter = emitterOf(named, messageName, port.reportError)
-        return reading(emitter.on('message', (message) => handler(message.data, message)))
-      },
-      onAny: (handler) => reading(all.on('message', handler)),
-      onReset: (handler) => reading(all.on('reset', handler)),
+      on: (messageName, handler) =>
+        reading(handlers.on(`:${messageName}`, (message) => handler(message.data, message))),
+      onAny: (handler) => reading(handlers.on('message', handler)),
+      onReset: (handler) => reading(handlers.on('reset', handler)),
       publish: (...publish) => port.publish(name, ...publish),
       refresh,
       retain: () => reading(),
       state: port.state,
     },
     deliver({ event, detail }, resume) {
-      if (event === 'message') named.get(detail.name)?.emit(event, detail)
-      const answers: unknown[] = []
-      all.emit(event, detail, answers)
+      if (event === 'message') handlers.emit(`:${detail.name}`, detail)
+      const answers = handlers.emit(event, detail)
       if (event === 'message') return false
       const asking = detail.reason === 'asked' ? refreshing.splice(0) : []
       const finish = (settled: unknown[]) => {

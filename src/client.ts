@@ -14,7 +14,7 @@ import {
 } from './channel.ts'
 import { createDriver } from './driver.ts'
 import type { Input, Receipt } from './effects.ts'
-import { createEmitter, type Emitter, emitterOf } from './emitter.ts'
+import { createEmitter } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { RealtimeError } from './errors.ts'
@@ -84,9 +84,8 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const environment = options.environment ?? createBrowserEnvironment()
   const { random, createId, reportError } = environment
   const session = createSession(settings, random, createId)
-  const events = createEmitter<ClientEvents>(reportError)
-  // By channel; the connection's own under `undefined`.
-  const changes = new Map<string | undefined, Emitter<{ changed: undefined }>>()
+  // What looks different is told under the channel's name, with a colon in front; the connection's own has no name.
+  const events = createEmitter<ClientEvents & { [changed: `:${string}`]: void }>(reportError)
   const handles = new Map<string, ChannelHandle>()
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
@@ -104,14 +103,12 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
-    changed(what) {
-      for (const name of what) changes.get(name)?.emit('changed', undefined)
-    },
+    changed: (channel) => events.emit(`:${channel}`, undefined),
   })
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
   function complain(detail: ErrorDetails): void {
-    if (!events.emit('error', detail)) reportError(detail.error)
+    if (!events.emit('error', detail).length) reportError(detail.error)
   }
 
   function feed(input: Input): void {
@@ -159,8 +156,8 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     return settlement
   }
 
-  function readable<T>(name: string | undefined, getSnapshot: () => T): Readable<T> {
-    return { getSnapshot, subscribe: (listener) => emitterOf(changes, name, reportError).on('changed', listener) }
+  function readable<T>(name: string, getSnapshot: () => T): Readable<T> {
+    return { getSnapshot, subscribe: (listener) => events.on(`:${name}`, listener) }
   }
 
   function channel(name: string): Channel {
@@ -190,7 +187,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       return closed
     },
     channel,
-    state: readable(undefined, session.getSnapshot),
+    state: readable('', session.getSnapshot),
     stats: session.getStats,
     on: events.on,
   }

@@ -36,8 +36,8 @@ export interface DriverPorts {
    */
   deliver(delivery: Delivery, resume: (skipTo: number) => void): boolean
   emit(effect: EffectOf<'emit'>): void
-  /** What looks different now: channels by name, and the connection as `undefined`. */
-  changed(what: ReadonlySet<string | undefined>): void
+  /** What looks different now: a channel, or the connection as ''. */
+  changed(channel: string): void
 }
 
 export interface Driver {
@@ -56,7 +56,7 @@ export function createDriver(
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
   const deliveries: (Delivery | EffectOf<'emit'>)[] = []
-  let changes = new Set<string | undefined>()
+  let changes = new Set<string>()
   let outgoing: EncodedFrame[] = []
   let outgoingBytes = 0
   let socket: SocketHandle | undefined
@@ -69,7 +69,7 @@ export function createDriver(
   let armedAtMs = Infinity
   let monotonicMs = environment.monotonicNow()
   // One object, brought up to date before every step.
-  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), sentBytes: 0, bufferedBytes: 0 }
+  const now = { awakeMs: 0, elapsedMs: 0, wallMs: environment.wallNow(), sentBytes: 0, waitingBytes: 0 }
 
   /** Moves the clocks on. Where more time has passed than a page that could run lets pass, that is a hint. */
   function readClocks(): void {
@@ -92,7 +92,7 @@ export function createDriver(
       // What was handed over just now tells of nothing that time has changed.
       if (input.type !== 'delivered') readClocks()
       for (let next = inputs.shift(); next; next = inputs.shift()) {
-        now.bufferedBytes = outgoingBytes + (socket?.bufferedBytes() ?? 0)
+        now.waitingBytes = outgoingBytes + (socket?.bufferedBytes() ?? 0)
         session.step(next, now).forEach(perform)
       }
     } finally {
@@ -167,7 +167,7 @@ export function createDriver(
     cancelFrame = undefined
     const changed = changes
     changes = new Set()
-    ports.changed(changed)
+    changed.forEach(ports.changed)
   }
 
   function deliver(): void {
@@ -182,6 +182,7 @@ export function createDriver(
     }
     const goOn = () => {
       isDelivering = false
+      readClocks()
       deliver()
     }
     if (deliveries.length) environment.defer(goOn)

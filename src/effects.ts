@@ -24,7 +24,7 @@ export interface Now {
   /** Bytes that were ever sent. */
   readonly sentBytes: number
   /** How many of them have not left yet: they wait for the end of this tick, or in the socket. */
-  readonly bufferedBytes: number
+  readonly waitingBytes: number
 }
 
 /** A publish as the application handed it over, its data encoded. */
@@ -136,5 +136,6 @@ export type Effect =
   | Delivery
   | { readonly type: 'emit'; readonly event: 'status' | 'drained'; readonly detail: ClientSnapshot }
   | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }
-  | { readonly type: 'changed'; readonly channel?: string }
+  /** What looks different: a channel, or the connection as ''. */
+  | { readonly type: 'changed'; readonly channel: string }
   | { readonly type: 'closed' }

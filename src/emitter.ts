@@ -1,8 +1,8 @@
 // Listeners: nanoevents, plus isolation of those that throw.
 //
 // Rules of this file:
-// - Only names fixed in this library reach nanoevents: `emit('constructor')` would throw there. Message and channel names,
-//   which the application and the server choose, are keys of Maps of emitters.
+// - Names fixed in this library reach nanoevents as they are. Message and channel names, which the application and the server
+//   choose, have a colon in front: `emit('constructor')` would throw there, and `:constructor` is no name that objects have.
 // - A listener that throws is reported and stops nobody else; one that was removed during an emit is not called in it.
 // - Every registration is one of its own: the same function may be registered twice and removed once.
 
@@ -11,8 +11,8 @@ import { createNanoEvents } from 'nanoevents'
 export interface Emitter<Events> {
   /** Calls `listener` with each detail; returns the function that stops it. */
   on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown): () => void
-  /** Tells whether anybody listens, and gathers what the listeners answer: what fails is reported and answers nothing. */
-  emit<Name extends keyof Events>(event: Name, detail: Events[Name], answers?: unknown[]): boolean
+  /** Gathers what the listeners answer, one answer for each: what fails is reported and answers nothing. */
+  emit<Name extends keyof Events>(event: Name, detail: Events[Name]): unknown[]
 }
 
 export function createEmitter<Events>(reportError: (error: unknown) => void): Emitter<Events> {
@@ -38,20 +38,10 @@ export function createEmitter<Events>(reportError: (error: unknown) => void): Em
         stop()
       }
     },
-    emit(event, detail, answers = []) {
+    emit(event, detail) {
+      const answers: unknown[] = []
       emitter.emit(event, ...([detail, answers] as Parameters<Handlers[typeof event]>))
-      return Boolean(emitter.events[event]?.length)
+      return answers
     },
   }
-}
-
-/** The emitter that `map` has under `key`, made when first asked for. */
-export function emitterOf<Key, Events>(
-  map: Map<Key, Emitter<Events>>,
-  key: Key,
-  reportError: (error: unknown) => void,
-): Emitter<Events> {
-  let emitter = map.get(key)
-  if (!emitter) map.set(key, (emitter = createEmitter<Events>(reportError)))
-  return emitter
 }

@@ -218,7 +218,7 @@ function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.ela
   record.view ??= {
     status: record.phase,
     fresh,
-    syncedAtMs: record.syncedAtMs > -Infinity ? core.clock.wallMs - core.clock.elapsedMs + record.syncedAtMs : null,
+    syncedAtMs: record.completeAtMs > -Infinity ? core.clock.wallMs - core.clock.elapsedMs + record.completeAtMs : null,
     position: record.shown,
     pending: record.unsettled,
     invalid: 0,

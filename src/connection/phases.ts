@@ -24,8 +24,8 @@ export interface PhaseFacts {
   readonly sends: boolean
   /** Publishes may be queued. */
   readonly accepts: boolean
-  /** The deadline that runs in this phase: on elapsed time while waiting to try again, on awake time while an answer is due. */
-  readonly timer: 'authorize' | 'open' | 'welcome' | 'silence' | 'pong' | 'backoff' | null
+  /** What the deadline of this phase means: `due` leads on, `lost` is a failure. `null` where none runs. */
+  readonly timer: 'due' | 'lost' | null
 }
 
 function facts(status: PhaseFacts['status'], timer: PhaseFacts['timer'] = null, socket = false): PhaseFacts {
@@ -34,12 +34,12 @@ function facts(status: PhaseFacts['status'], timer: PhaseFacts['timer'] = null, 
 
 export const PHASES: { readonly [P in Phase]: PhaseFacts } = {
   idle: facts('idle'),
-  authorizing: facts('trying', 'authorize'),
-  opening: facts('trying', 'open', true),
-  handshaking: facts('trying', 'welcome', true),
-  live: facts('connected', 'silence', true),
-  probing: facts('connected', 'pong', true),
-  waiting: facts('trying', 'backoff'),
+  authorizing: facts('trying', 'lost'),
+  opening: facts('trying', 'lost', true),
+  handshaking: facts('trying', 'lost', true),
+  live: facts('connected', 'due', true),
+  probing: facts('connected', 'lost', true),
+  waiting: facts('trying', 'due'),
   stopped: facts('disconnected'),
   failed: facts('failed'),
   closed: facts('closed'),

@@ -1,7 +1,7 @@
 // Every transition of the connection: phase × trigger → phase.
 //
 // Rules of this file:
-// - Total: the type makes every pair written down, so none can be forgotten.
+// - Total: the type refuses a phase without an answer to a trigger. A row says what is peculiar to its phase.
 // - `stay`: legal, nothing changes. `never`: cannot happen once events of old sockets have been dropped; if it does, it is
 //   a bug: it is reported, and the socket is replaced. That turns a wrong state into a reconnect.
 // - `due` is a deadline that leads on: time to ask, time to try again. One that means failure arrives as `lost`.
@@ -27,16 +27,43 @@ export type Trigger =
 
 export type Cell = Phase | 'stay' | 'never'
 
-// biome-ignore format: a table reads in columns
-export const TABLE: { readonly [P in Phase]: { readonly [T in Trigger]: Cell } } = {
-  idle:        { connect: 'authorizing', disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  authorizing: { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'opening', opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  opening:     { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'handshaking', welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  handshaking: { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'never',       welcomed: 'live',  lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'stay',  nudge: 'stay',    close: 'closed' },
-  live:        { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'probing',     heard: 'stay',  nudge: 'probing', close: 'closed' },
-  probing:     { connect: 'stay',        disconnect: 'stopped', retry: 'stay',        authorized: 'never',   opened: 'never',       welcomed: 'never', lost: 'waiting', rejected: 'failed', due: 'never',       heard: 'live',  nudge: 'stay',    close: 'closed' },
-  waiting:     { connect: 'stay',        disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'failed', due: 'authorizing', heard: 'never', nudge: 'stay',    close: 'closed' },
-  stopped:     { connect: 'authorizing', disconnect: 'stay',    retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  failed:      { connect: 'stay',        disconnect: 'stopped', retry: 'authorizing', authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'closed' },
-  closed:      { connect: 'stay',        disconnect: 'stay',    retry: 'stay',        authorized: 'stay',    opened: 'never',       welcomed: 'never', lost: 'never',   rejected: 'never',  due: 'never',       heard: 'never', nudge: 'stay',    close: 'stay' },
+type Row = { readonly [T in Trigger]: Cell }
+
+/** No socket, and nobody has been asked for an address. */
+const AT_REST = {
+  connect: 'authorizing',
+  disconnect: 'stopped',
+  retry: 'authorizing',
+  authorized: 'stay',
+  opened: 'never',
+  welcomed: 'never',
+  lost: 'never',
+  rejected: 'never',
+  due: 'never',
+  heard: 'never',
+  nudge: 'stay',
+  close: 'closed',
+} as const satisfies Row
+
+/** On the way to a session, or in one. */
+const UNDER_WAY = {
+  ...AT_REST,
+  connect: 'stay',
+  retry: 'stay',
+  authorized: 'never',
+  lost: 'waiting',
+  rejected: 'failed',
+} as const satisfies Row
+
+export const TABLE: { readonly [P in Phase]: Row } = {
+  idle: AT_REST,
+  authorizing: { ...UNDER_WAY, authorized: 'opening' },
+  opening: { ...UNDER_WAY, opened: 'handshaking' },
+  handshaking: { ...UNDER_WAY, welcomed: 'live', heard: 'stay' },
+  live: { ...UNDER_WAY, due: 'probing', heard: 'stay', nudge: 'probing' },
+  probing: { ...UNDER_WAY, heard: 'live' },
+  waiting: { ...AT_REST, connect: 'stay', rejected: 'failed', due: 'authorizing' },
+  stopped: { ...AT_REST, disconnect: 'stay' },
+  failed: { ...AT_REST, connect: 'stay' },
+  closed: { ...AT_REST, connect: 'stay', disconnect: 'stay', retry: 'stay', close: 'stay' },
 }

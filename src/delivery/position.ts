@@ -6,13 +6,9 @@
 
 import type { Position } from '../protocol/frames.ts'
 
-/** What an arriving offset is: the next one, one of the duplicates, or one of the gaps: others are missing before it. */
-export type Arrival = 'next' | 'duplicates' | 'gaps'
-
-/** Judges an arriving offset of the history that `position` is in. Before the first position everything is out of place. */
-export function arrivalOf(position: Position | null, offset: number): Arrival {
-  if (!position || offset > position.offset + 1) return 'gaps'
-  return offset > position.offset ? 'next' : 'duplicates'
+/** How far ahead of `position` an offset of the same history is: 1 is the next, less has come before, more leaves a gap. */
+export function distanceTo(position: Position | null, offset: number): number {
+  return position ? offset - position.offset : Infinity
 }
 
 /** Whether everything up to `top` has come. */

@@ -97,7 +97,7 @@ function openSocket({ url, protocols }: SocketRequest, { opened, received, ended
 
 function onHint(listener: (hint: Hint) => void): () => void {
   const stops: (() => void)[] = []
-  const listen = (source: EventTarget, type: string, hintOf: (event: Event) => Hint | false) => {
+  const listen = (source: EventTarget, type: string, hintOf: (event: Event) => Hint | false = () => type as Hint) => {
     const handle = (event: Event) => {
       const hint = hintOf(event)
       if (hint) listener(hint)
@@ -106,13 +106,12 @@ function onHint(listener: (hint: Hint) => void): () => void {
     stops.push(() => source.removeEventListener(type, handle))
   }
   if (typeof document === 'object') {
-    listen(window, 'online', () => 'online')
-    listen(window, 'offline', () => 'offline')
+    listen(window, 'online')
+    listen(window, 'offline')
     // Only the way back out of the back/forward cache is of interest; a first `pageshow` tells nothing.
-    listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && 'restored')
+    listen(window, 'pageshow', (event) => (event as PageTransitionEvent).persisted && 'pageshow')
     listen(document, 'visibilitychange', () => document.visibilityState)
-    listen(document, 'freeze', () => 'frozen')
-    listen(document, 'resume', () => 'resumed')
+    listen(document, 'resume')
   }
   return () => {
     for (const stop of stops) stop()

@@ -9,8 +9,8 @@
 /** Takes back what was asked for; harmless when it has happened already. */
 export type Cancel = () => void
 
-/** What the platform says about the page or the network. Never more than a reason to look. */
-export type Hint = 'online' | 'offline' | 'visible' | 'hidden' | 'frozen' | 'resumed' | 'restored' | 'gap'
+/** What the platform says about the page or the network, mostly in its own words. Never more than a reason to look. */
+export type Hint = 'online' | 'offline' | 'visible' | 'hidden' | 'resume' | 'pageshow' | 'gap'
 
 export interface SocketRequest {
   readonly url: string

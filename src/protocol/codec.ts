@@ -55,7 +55,7 @@ export interface EncodedPubFrame extends Omit<PubFrame, 'data' | 'base'> {
 /** A `sub` of which some may be left out. */
 export interface OutgoingSubFrame extends Omit<SubFrame, 'position' | 'reset'> {
   readonly position: Position | undefined
-  readonly reset: true | undefined
+  readonly reset: boolean | undefined
 }
 /** What a client hands to the codec. */
 export type OutgoingFrame = Exclude<ClientFrame, PubFrame | SubFrame> | EncodedPubFrame | OutgoingSubFrame

@@ -81,29 +81,25 @@ export function attach(core: Core, record: ChannelRecord): void {
     const want: Grant[] = []
     if (reads) want.push('read')
     if (writes) want.push('write')
-    const request = ++core.lastRequest
-    const position = (reads && record.reached) || undefined
-    const asksReset = record.isRefreshing
-    const { awakeMs, elapsedMs } = core.clock
-    const { granted, recordId } = record
+    const { granted, recordId, isRefreshing } = record
     // What was granted before holds until the answer: publishes go on meanwhile.
     dropEarly(record)
     Object.assign(record, unattached(), {
-      asking: request,
+      asking: ++core.lastRequest,
       wanted: want,
-      asksReset,
+      asksReset: isRefreshing,
       granted,
       recordId,
-      askedAtMs: awakeMs,
-      questionAtMs: elapsedMs,
+      askedAtMs: core.clock.awakeMs,
+      questionAtMs: core.clock.elapsedMs,
     })
     send(core, {
       type: 'sub',
       channel: record.channelName,
-      request,
+      request: record.asking,
       want,
-      position,
-      reset: asksReset || undefined,
+      position: (reads && record.reached) || undefined,
+      reset: isRefreshing || undefined,
       settledBelow: settledBelow(core.publishes, record.channelName),
     })
   }
@@ -113,8 +109,8 @@ export function attach(core: Core, record: ChannelRecord): void {
 function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
-  record.syncedAtMs = -Infinity
-  record.overlapTo = 0
+  record.completeAtMs = -Infinity
+  record.overlapOffset = 0
   record.isRefreshing = record.isFresh = false
 }
 

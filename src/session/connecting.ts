@@ -44,15 +44,15 @@ const CLOSE_NORMAL = 1000
 
 /** Applies `what` and does what the change entails. */
 export function trigger(core: Core, what: Trigger, cause: Cause | null = null, closeCode = CLOSE_NORMAL): void {
-  const before = core.connection
-  const from = PHASES[before.phase]
-  const next = move(before, what, cause)
+  const from = PHASES[core.phase]
+  const next = move(core, what, cause)
   if (next === 'never') {
-    complain(core, new RealtimeError('internal', { message: `${what} while ${before.phase}` }))
+    complain(core, new RealtimeError('internal', { message: `${what} while ${core.phase}` }))
     // A wrong state becomes a reconnect.
     if (from.socket) trigger(core, 'lost', causeOf('internal'))
-  } else if (next !== before) {
-    core.connection = next
+  } else if (next !== core) {
+    core.phase = next.phase
+    core.cause = next.cause
     const to = PHASES[next.phase]
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
@@ -102,7 +102,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
       core.clock.elapsedMs +
       backoffDelayMs(core.settings.backoff, core.tries, outageMs, core.askedWaitMs, core.random())
     if (core.tries >= core.settings.backoff.maxAttempts) {
-      trigger(core, 'rejected', causeOf('gave-up', core.connection.cause?.closeCode))
+      trigger(core, 'rejected', causeOf('gave-up', core.cause?.closeCode))
     }
   }
 }
@@ -118,22 +118,22 @@ function forgive(core: Core): void {
 /** Renews what the application sees of the connection, if it looks different. */
 function show(core: Core): void {
   const before = core.view
-  const status = publicStatus(core.connection.phase, before.status)
+  const status = publicStatus(core.phase, before.status)
   const isNew = status !== before.status
   const isLive = sends(core)
   const snapshot: ClientSnapshot = {
     status,
     previous: isNew ? before.status : before.previous,
-    cause: core.connection.cause,
+    cause: core.cause,
     attempt: isLive ? 0 : core.tries,
-    retryAtMs: core.connection.phase === 'waiting' ? core.clock.wallMs + core.timerAtMs - core.clock.elapsedMs : null,
+    retryAtMs: core.phase === 'waiting' ? core.clock.wallMs + core.timerAtMs - core.clock.elapsedMs : null,
     sinceMs: isNew ? core.clock.wallMs : before.sinceMs,
     transport: isLive ? 'websocket' : null,
     resumed: isLive && core.isResumed,
   }
   if (JSON.stringify(snapshot) === JSON.stringify(before)) return
   core.view = snapshot
-  core.effects.push({ type: 'changed' })
+  core.effects.push({ type: 'changed', channel: '' })
   if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })
 }
 
@@ -152,12 +152,12 @@ export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>
 }
 
 function isAsking(core: Core, attemptId: number): boolean {
-  return core.attemptId === attemptId && core.connection.phase === 'authorizing'
+  return core.attemptId === attemptId && core.phase === 'authorizing'
 }
 
 /** Whether an event belongs to the socket in use. One of an abandoned socket means nothing. */
 export function isCurrent(core: Core, socketId: number): boolean {
-  return core.socketId === socketId && PHASES[core.connection.phase].socket
+  return core.socketId === socketId && PHASES[core.phase].socket
 }
 
 export function opened(core: Core): void {
@@ -186,7 +186,7 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
 export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>): void {
   const { policy, code } = closeMeaning(closeCode, core.settings.closeCodes)
   core.askedWaitMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
-  const isRefused = core.connection.phase === 'opening' && code === 'connection-lost'
+  const isRefused = core.phase === 'opening' && code === 'connection-lost'
   if (code === 'frame-too-large') {
     // A server that cannot read a message has not stored it; it would not be able to next time either.
     const [largest] = [...core.publishes.unanswered.values()].sort((a, b) => b.bytes - a.bytes)
@@ -225,16 +225,15 @@ function abandon(core: Core): void {
 
 /** The deadline of the present phase, if it has come. */
 export function phaseDue(core: Core): void {
-  const { timer } = PHASES[core.connection.phase]
   if (phaseDueInMs(core) > 0) return
-  if (timer === 'backoff' || timer === 'silence') trigger(core, 'due')
-  else if (timer === 'pong') abandon(core)
+  if (PHASES[core.phase].timer === 'due') trigger(core, 'due')
+  else if (sends(core)) abandon(core)
   else lose(core, causeOf('timeout'))
 }
 
 /** How long until the deadline of the present phase; a wait goes on while the machine sleeps, an answer is not late for it. */
 export function phaseDueInMs(core: Core): number {
-  return core.timerAtMs - (core.connection.phase === 'waiting' ? core.clock.elapsedMs : core.clock.awakeMs)
+  return core.timerAtMs - (core.phase === 'waiting' ? core.clock.elapsedMs : core.clock.awakeMs)
 }
 
 /** The server asks: answer. The step that brought it sends our own question too, if that is overdue: in a hidden page the
@@ -246,7 +245,7 @@ export function pinged(core: Core, frame: PingFrame): void {
 /** The answer to our newest ping. Of any other only the tops mean anything. */
 export function ponged(core: Core, frame: PongFrame): void {
   readTops(core, frame)
-  if (frame.n !== core.pings || core.connection.phase !== 'probing') return
+  if (frame.n !== core.pings || core.phase !== 'probing') return
   const roundTripMs = core.clock.awakeMs - core.pingedAtMs
   core.roundTripMs += (roundTripMs - core.roundTripMs) / (core.roundTripMs ? 8 : 1)
   trigger(core, 'heard')
@@ -255,7 +254,7 @@ export function ponged(core: Core, frame: PongFrame): void {
 /** Makes sure that the socket lives, sooner than the heartbeat would. */
 export function probe(core: Core): void {
   trigger(core, 'nudge')
-  if (core.connection.phase !== 'probing') return
+  if (core.phase !== 'probing') return
   core.answerMs = Math.min(core.answerMs, Math.max(MIN_PROBE_MS, 4 * core.roundTripMs) * core.patience)
   core.timerAtMs = Math.min(core.timerAtMs, core.clock.awakeMs + core.answerMs)
 }
@@ -264,8 +263,8 @@ export function probe(core: Core): void {
 export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
   // What was fresh before a sleep may not be.
   sweepAt(core, 0)
-  if (hint === 'hidden' || hint === 'frozen') return
-  if (core.connection.phase !== 'waiting') return probe(core)
+  if (hint === 'hidden') return
+  if (core.phase !== 'waiting') return probe(core)
   const dueAtMs = core.clock.elapsedMs + core.random() * HINT_JITTER_MS
   if (
     hint !== 'offline' &&
@@ -283,11 +282,11 @@ export function hinted(core: Core, { hint }: InputOf<'hint'>): void {
 /** Whether the socket's buffer drains: bytes that leave are a sign of life, bytes that stay are the opposite. */
 export function watchDrain(core: Core): void {
   if (!sends(core)) return
-  const drainedBytes = core.clock.sentBytes - core.clock.bufferedBytes
-  if (drainedBytes > core.drainedBytes || core.clock.bufferedBytes === 0) {
+  const drainedBytes = core.clock.sentBytes - core.clock.waitingBytes
+  if (drainedBytes > core.drainedBytes || core.clock.waitingBytes === 0) {
     core.drainedAtMs = core.clock.awakeMs
     // The answer to a ping is due once what was sent before it has left; what came after it does not count.
-    if (core.connection.phase === 'probing' && core.drainedBytes < core.sentBeforePingBytes) {
+    if (core.phase === 'probing' && core.drainedBytes < core.sentBeforePingBytes) {
       core.timerAtMs = core.clock.awakeMs + core.answerMs
     }
     core.drainedBytes = drainedBytes

@@ -6,11 +6,11 @@
 // - A part that meets a frame which cannot be answers a Violation; the session closes the socket for it.
 
 import { type Connection, IDLE } from '../connection/machine.ts'
-import { PHASES } from '../connection/phases.ts'
+import { type Phase, PHASES } from '../connection/phases.ts'
 import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
 import type { Delivery, Effect, Lane, Now } from '../effects.ts'
-import type { ErrorCode, RealtimeError } from '../errors.ts'
+import type { Cause, ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits, Position } from '../protocol/frames.ts'
@@ -74,11 +74,11 @@ export interface ChannelRecord extends Attachment {
   topAskedAtMs: number
   topHeardAtMs: number
   /** The instant as of which handlers have been given everything; elapsed time. */
-  syncedAtMs: number
+  completeAtMs: number
   /** That is recent enough, as far as the application has been told. */
   isFresh: boolean
   /** The last reset's snapshot may contain messages up to this offset. */
-  overlapTo: number
+  overlapOffset: number
   /** The application has asked for a new start. */
   isRefreshing: boolean
   /** Moves ahead with every reset that nobody asked for; awake time. */
@@ -107,7 +107,8 @@ export interface Counters {
   unknownFrames: number
 }
 
-export interface Core {
+/** Moves through the phases as a {@link Connection} does. */
+export interface Core extends Connection {
   readonly settings: Settings
   readonly random: () => number
   readonly createId: () => string
@@ -116,7 +117,8 @@ export interface Core {
   readonly counters: Counters
   effects: Effect[]
   clock: Now
-  connection: Connection
+  phase: Phase
+  cause: Cause | null
   view: ClientSnapshot
   /** Tries since the last stable session: one that is accepted and closed at once does not end an outage. */
   tries: number
@@ -180,8 +182,8 @@ export function createCore(settings: Settings, random: () => number, createId: (
     records: new Map(),
     counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
-    clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, bufferedBytes: 0 },
-    connection: IDLE,
+    clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, waitingBytes: 0 },
+    ...IDLE,
     view: {
       status: 'idle',
       previous: 'idle',
@@ -236,9 +238,9 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       newest: null,
       topAskedAtMs: 0,
       topHeardAtMs: 0,
-      syncedAtMs: -Infinity,
+      completeAtMs: -Infinity,
       isFresh: false,
-      overlapTo: 0,
+      overlapOffset: 0,
       isRefreshing: false,
       unrestAtMs: 0,
       ...unattached(),
@@ -291,15 +293,15 @@ export function touch(core: Core, record: ChannelRecord, phase = record.phase): 
 
 /** Whether frames beyond the greeting can be sent now. */
 export function sends(core: Core): boolean {
-  return PHASES[core.connection.phase].sends
+  return PHASES[core.phase].sends
 }
 
 /** How long, in milliseconds, an answer about a top may be used beyond the next heartbeat. */
 const FRESH_MARGIN_MS = 10_000
 
 /** For how long the channel is fresh yet. */
-export function freshForMs(core: Core, { syncedAtMs }: ChannelRecord, elapsedMs = core.clock.elapsedMs): number {
-  return syncedAtMs + core.heartbeatMs + FRESH_MARGIN_MS - elapsedMs
+export function freshForMs(core: Core, { completeAtMs }: ChannelRecord, elapsedMs = core.clock.elapsedMs): number {
+  return completeAtMs + core.heartbeatMs + FRESH_MARGIN_MS - elapsedMs
 }
 
 /** Notices that the top which is known was still the top when that was asked, and whether handlers have been given it. */
@@ -307,21 +309,20 @@ export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): vo
   record.topAskedAtMs = Math.max(record.topAskedAtMs, askedAtMs)
   if (record.shownIn !== record.lane || !hasReached(record.shown, record.newest)) return
   record.isFresh = true
-  record.syncedAtMs = record.topAskedAtMs
+  record.completeAtMs = record.topAskedAtMs
   sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
   touch(core, record)
 }
 
 /** Notices what the server has said of a channel's top. */
-export function learnTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+export function heardTop(core: Core, record: ChannelRecord, top: Position): void {
   record.newest = top
   record.topHeardAtMs = core.clock.elapsedMs
-  confirmTop(core, record, askedAtMs)
 }
 
 /** Whether the channel is wanted for reading. */
 export function isRead(core: Core, { readers, readUntilMs }: ChannelRecord): boolean {
-  return PHASES[core.connection.phase].accepts && (readers > 0 || readUntilMs > core.clock.awakeMs)
+  return PHASES[core.phase].accepts && (readers > 0 || readUntilMs > core.clock.awakeMs)
 }
 
 /** A channel has something to look after at that moment; awake time. */

@@ -24,7 +24,7 @@ export function publish(core: Core, request: Publish): void {
   const { bytes } = encodeFrame(pubFrame(request, Number.MAX_SAFE_INTEGER))
   const refusal =
     request.refusal ||
-    (!PHASES[core.connection.phase].accepts || core.closeDueAtMs < Infinity
+    (!PHASES[core.phase].accepts || core.closeDueAtMs < Infinity
       ? 'closed'
       : bytes > core.settings.maxFrameBytes && 'frame-too-large')
   const evicted = !refusal && offer(core.publishes, request, bytes, core.clock.awakeMs, core.settings.outbox)
@@ -45,7 +45,7 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
-  let undrainedBytes = core.clock.bufferedBytes
+  let undrainedBytes = core.clock.waitingBytes
   for (const entry of core.publishes.unsettled) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.serverLimits.messageBytes) giveUp(core, [entry], 'frame-too-large')

@@ -17,17 +17,18 @@ import type {
   LogEvent,
   PageFrame,
   PongFrame,
+  Position,
   ResetFrame,
 } from '../protocol/frames.ts'
-import { arrivalOf, hasReached } from '../delivery/position.ts'
+import { distanceTo, hasReached } from '../delivery/position.ts'
 import { answering, deny } from './attaching.ts'
 import {
   type ChannelRecord,
   closeLane,
   confirmTop,
   dropEarly,
+  heardTop,
   type Core,
-  learnTop,
   send,
   sweepAt,
   touch,
@@ -48,7 +49,10 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   record.history = frame.top.epoch
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reading(core, frame)) touch(core, record, 'live')
-  if (!reading(core, frame) || frame.mode === 'reset') return
+  if (!reading(core, frame)) return
+  // What was known of the top belongs to the attachment before.
+  heardTop(core, record, frame.top)
+  if (frame.mode === 'reset') return
   if (!record.reached) {
     record.reached = record.shown = frame.top
     record.shownIn = record.lane
@@ -56,9 +60,9 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
   const { epoch, offset } = record.reached
   const { top, mode } = frame
-  core.patience = 1
   if (epoch !== top.epoch || offset > top.offset || (mode === 'live' && offset < top.offset)) return 'protocol'
-  learnTop(core, record, top, record.questionAtMs)
+  if (mode === 'live') core.patience = 1
+  confirmTop(core, record, record.questionAtMs)
   goOn(core, record, mode)
 }
 
@@ -77,17 +81,17 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   record.reached = frame.position
   // Until handlers have it, nothing is fresh.
   record.isFresh = false
-  record.syncedAtMs = -Infinity
+  record.completeAtMs = -Infinity
   record.gapAtMs = Infinity
   record.history = frame.position.epoch
-  record.overlapTo = frame.overlapTo ?? 0
+  record.overlapOffset = frame.overlapTo ?? 0
   record.fetching = 0
   core.patience = 1
   core.counters.resets++
   closeLane(record)
   const { reason, snapshot, position } = frame
   core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
-  learnTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
+  readTop(core, record, frame.top, frame.request ? record.questionAtMs : 0)
   goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
 }
 
@@ -103,16 +107,14 @@ export function event(core: Core, frame: EventFrame): void {
   if (record?.phase !== 'live') return
   const { early } = record
   const { maxHeld, maxHeldBytes } = core.settings.inbox
-  const arrival = arrivalOf(record.reached, frame.offset)
-  if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++
+  const distance = distanceTo(record.reached, frame.offset)
+  if (distance < 1 || early.has(frame.offset)) core.counters.duplicates++
   else if (record.lane.queued > maxHeldBytes) goOn(core, record, 'catching-up')
-  else if (arrival === 'gaps') {
-    early.set(frame.offset, message(core, record, frame, false))
-    if (early.size > maxHeld) fillGap(core, record)
-    else waitForGap(core, record)
-  } else {
-    let next: Delivery | undefined = message(core, record, frame, false)
-    for (let { offset } = frame; next; next = early.get(++offset)) {
+  else {
+    let { offset } = frame
+    early.set(offset, message(core, record, frame, false))
+    if (distance > 1) return early.size > maxHeld ? fillGap(core, record) : waitForGap(core, record)
+    for (let next = early.get(offset); next; next = early.get(++offset)) {
       early.delete(offset)
       advance(core, record, next, offset)
     }
@@ -129,11 +131,17 @@ export function page(core: Core, frame: PageFrame): Violation {
   if (frame.more && frame.events.length === 0) return 'protocol'
   core.frameLength = Math.ceil(core.frameLength / frame.events.length)
   for (const logged of frame.events) {
-    if (arrivalOf(record.reached, logged.offset) !== 'next') return 'protocol'
+    if (distanceTo(record.reached, logged.offset) !== 1) return 'protocol'
     advance(core, record, message(core, record, logged, true), logged.offset)
   }
-  if (frame.top) learnTop(core, record, frame.top, record.questionAtMs)
+  if (frame.top) readTop(core, record, frame.top, record.questionAtMs)
   goOn(core, record, frame.more ? 'catching-up' : 'live')
+}
+
+/** The top that came with a page or a reset may have been read before that of a pong which has overtaken it. */
+function readTop(core: Core, record: ChannelRecord, top: Position, askedAtMs: number): void {
+  if (!hasReached(record.newest, top)) heardTop(core, record, top)
+  confirmTop(core, record, askedAtMs)
 }
 
 /** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
@@ -143,9 +151,11 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
   for (const record of core.records.values()) {
     if (!reading(core, { channel: record.channelName }) || !record.reached) continue
     const top = listed.get(record.channelName)
-    if (top) learnTop(core, record, top, askedAtMs)
     // One whose top was told since then may have been too new to be listed.
-    else if (record.topHeardAtMs < askedAtMs) confirmTop(core, record, askedAtMs)
+    if (top || record.topHeardAtMs < askedAtMs) {
+      if (top) heardTop(core, record, top)
+      confirmTop(core, record, askedAtMs)
+    }
     if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
   }
 }
@@ -212,8 +222,8 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const { history: epoch, overlapTo } = record
-  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapTo }
+  const { history: epoch, overlapOffset } = record
+  const detail = { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap: offset <= overlapOffset }
   return queued(core, record, { event: 'message', detail })
 }
 

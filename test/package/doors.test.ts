@@ -5,7 +5,7 @@
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { INTERNAL_NAMES } from '../../scripts/internal-names.ts'
+import { INTERNAL_NAMES, INTERNAL_TEXTS } from '../../scripts/internal-names.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -39,12 +39,13 @@ test('no declaration says any', () => {
   expect(declared(program, isAny)).toEqual([])
 })
 
-test('no declaration for pages shows a property that the build calls something else', () => {
+test('no declaration for pages shows a property or a text that the build calls something else', () => {
   const isShortened = (node: ts.Node): boolean =>
-    (ts.isTypeElement(node) || ts.isClassElement(node)) &&
-    node.name !== undefined &&
-    ts.isIdentifier(node.name) &&
-    INTERNAL_NAMES.includes(node.name.text)
+    (ts.isStringLiteral(node) && INTERNAL_TEXTS.includes(node.text)) ||
+    ((ts.isTypeElement(node) || ts.isClassElement(node)) &&
+      node.name !== undefined &&
+      ts.isIdentifier(node.name) &&
+      INTERNAL_NAMES.includes(node.name.text))
   expect(declared(programOf(['dist/index', 'dist/store']), isShortened)).toEqual([])
 })
 

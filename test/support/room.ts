@@ -83,7 +83,7 @@ export async function readLog(store: Store): Promise<StoredEvent[]> {
   const events: StoredEvent[] = []
   const extent = await new Promise<{ epoch: string; first: number }>((resolve, reject) =>
     store.tops([CHANNEL], (tops) =>
-      tops === 'unavailable' || !tops[0] ? reject(new Error(String(tops))) : resolve(tops[0]),
+      tops === 'unavailable' || !tops[0] ? reject(new Error('the store is not available')) : resolve(tops[0]),
     ),
   )
   let offset = extent.first - 1

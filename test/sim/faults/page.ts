@@ -2,7 +2,7 @@
 
 import type { Fault } from './fault.ts'
 
-const HINTS = ['online', 'offline', 'visible', 'hidden', 'frozen', 'resumed', 'restored', 'gap'] as const
+const HINTS = ['online', 'offline', 'visible', 'hidden', 'resume', 'pageshow', 'gap'] as const
 const HOUR_MS = 3_600_000
 
 export const PAGE: readonly Fault[] = [
@@ -17,7 +17,7 @@ export const PAGE: readonly Fault[] = [
       page.freeze()
       world.clock.schedule(ms, () => {
         page.thaw()
-        if (random.chance(0.5)) page.hint('resumed')
+        if (random.chance(0.5)) page.hint('resume')
       })
     },
   },

@@ -126,7 +126,7 @@ describe('a hint', () => {
     return { stage, client }
   }
 
-  test.each(['visible', 'online', 'resumed', 'restored', 'gap'] as const)(
+  test.each(['visible', 'online', 'resume', 'pageshow', 'gap'] as const)(
     '%s cuts a wait to half a second at most',
     async (hint) => {
       const { stage } = await waiting()
@@ -154,7 +154,7 @@ describe('a hint', () => {
     expect(snapshotOf(client).retryAtMs ?? Infinity).toBeLessThan(before - 50_000)
   })
 
-  test.each(['offline', 'hidden', 'frozen'] as const)('%s cuts no wait', async (hint) => {
+  test.each(['offline', 'hidden'] as const)('%s cuts no wait', async (hint) => {
     const { stage } = await waiting()
     stage.hint(hint)
     await stage.advance(30_000)
@@ -206,7 +206,7 @@ describe('a hint', () => {
     expect(stage.dials.length - 1).toBe(5)
   })
 
-  test.each(['visible', 'online', 'offline', 'resumed', 'restored', 'gap'] as const)(
+  test.each(['visible', 'online', 'offline', 'resume', 'pageshow', 'gap'] as const)(
     '%s makes a connected client make sure, and stay where all is well',
     async (hint) => {
       const stage = new Stage()
@@ -219,7 +219,7 @@ describe('a hint', () => {
     },
   )
 
-  test.each(['visible', 'online', 'offline', 'resumed'] as const)('%s finds a dead socket within 3 s', async (hint) => {
+  test.each(['visible', 'online', 'offline', 'resume'] as const)('%s finds a dead socket within 3 s', async (hint) => {
     const stage = new Stage()
     const client = await stage.connected({ backoff: { minDelayMs: 60_000 } })
     stage.world.network.silence()
@@ -240,11 +240,11 @@ describe('a hint', () => {
     expect(client.state.getSnapshot().status).toBe('reconnecting')
   })
 
-  test.each(['hidden', 'frozen'] as const)('%s asks nothing', async (hint) => {
+  test('hidden asks nothing', async () => {
     const stage = new Stage()
     const server = stage.fake()
     await stage.connected()
-    stage.hint(hint)
+    stage.hint('hidden')
     await stage.advance(10_000)
     expect(server.framesOf('ping')).toEqual([])
   })
@@ -268,7 +268,7 @@ describe('a hint', () => {
     }
     if (status === 'disconnected') client.disconnect()
     const dialCount = stage.dials.length
-    for (const hint of ['online', 'visible', 'restored'] as const) stage.hint(hint)
+    for (const hint of ['online', 'visible', 'pageshow'] as const) stage.hint(hint)
     await stage.advance(60_000)
     expect([snapshotOf(client).status, stage.dials.length]).toEqual([status, dialCount])
   })

@@ -103,7 +103,7 @@ describe('refresh', () => {
     expect(refreshed.result).toMatchObject({ code: 'forbidden' })
   })
 
-  test.fails('that was refused leaves no wish behind: a later reader gets no reset that it did not ask for', async () => {
+  test('that was refused leaves no wish behind: a later reader gets no reset that it did not ask for', async () => {
     const it = await connected(
       { channels: { lingerMs: 0 }, backoff: { baseDelayMs: 10 } },
       { sub: ({ channel, request }) => [{ type: 'denied', channel, request, code: 'forbidden' }] },
@@ -128,7 +128,7 @@ describe('refresh', () => {
     expect(refreshed.result).toMatchObject({ code: 'closed' })
   })
 
-  test.fails('that nobody awaits is no unhandled rejection', async () => {
+  test('that nobody awaits is no unhandled rejection', async () => {
     const unhandled = await unhandledIn(async () => {
       const it = await reading({}, { sub: () => [] })
       void it.room.refresh()
@@ -138,7 +138,7 @@ describe('refresh', () => {
     expect(unhandled).toEqual([])
   })
 
-  test.fails('is not done with by an older start: a handler that was still busy with that', async () => {
+  test('is not done with by an older start: a handler that was still busy with that', async () => {
     const it = await reading({}, {})
     const slow = slowly()
     it.room.onReset(slow.handler)
@@ -152,7 +152,7 @@ describe('refresh', () => {
     expect([slow.count, refreshed.result]).toEqual([1, undefined])
   })
 
-  test.fails('is done with when the handlers of the newest start are, not those of the one before', async () => {
+  test('is done with when the handlers of the newest start are, not those of the one before', async () => {
     const it = await reading()
     const slow = slowly()
     it.room.onReset(slow.handler)
@@ -240,7 +240,7 @@ describe('resets that nobody asked for', () => {
     expect([it.client.stats().resets, it.stage.dials.length]).toEqual([6, 1])
   })
 
-  test.fails('are not those that answer a new reader: the first snapshot was asked for', async () => {
+  test('are not those that answer a new reader: the first snapshot was asked for', async () => {
     const it = await connected(
       { channels: { lingerMs: 0 } },
       {

@@ -206,20 +206,6 @@ describe('the window over connections', () => {
     await reconnect(it)
     expect(it.server.last.framesOf('pub').map(({ data }) => data)).toEqual([4, 5, 6])
   })
-
-  test.fails('gives no new sequence as far above the lowest unanswered one as the window is wide', async () => {
-    const it = await recorded(
-      {},
-      {
-        hello,
-        pub: ({ channel, sequence }) => (channel === 'a' ? [] : [{ type: 'ack', channel, sequence, offset: sequence }]),
-      },
-    )
-    watch(it.client.channel('a').publish('m', 0))
-    for (let n = 1; n <= 10; n++) watch(it.client.channel('b').publish('m', n))
-    await it.stage.advance(1_000)
-    expect(Math.max(...it.server.framesOf('pub').map(({ sequence }) => sequence))).toBeLessThan(1 + 3)
-  })
 })
 
 describe('what the server is told', () => {

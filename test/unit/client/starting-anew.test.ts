@@ -26,7 +26,7 @@ describe('a handler that takes its time', () => {
     expect(it.offsets()).toEqual([4, 5, 6])
   })
 
-  test.fails('keeps the position that the application sees', async () => {
+  test('keeps the position that the application sees', async () => {
     const it = await reading()
     const slow = slowly()
     it.room.onReset(slow.handler)
@@ -71,7 +71,7 @@ describe('a handler that takes its time', () => {
     expect(it.stage.errors).toMatchObject([{ message: 'mine' }])
   })
 
-  test.fails('has later starts begin without it, and changes nothing when it ends', async () => {
+  test('has later starts begin without it, and changes nothing when it ends', async () => {
     const it = await reading()
     const slow = slowly()
     it.room.onReset(slow.handler)
@@ -182,7 +182,7 @@ describe('a handler that answers { position }', () => {
     ).toEqual([4, 5, 6, 7])
   })
 
-  test.fails('leaves out only what all of them have, also where one throws', async () => {
+  test('leaves out only what all of them have, also where one throws', async () => {
     const mine = () => {
       throw new Error('mine')
     }
@@ -214,7 +214,7 @@ describe('an answer that is no promise but has a `then`', () => {
     expect(it.offsets()).toEqual([4])
   })
 
-  test.fails('and fails is reported, and the channel goes on', async () => {
+  test('and fails is reported, and the channel goes on', async () => {
     const it = await reading()
     const unhandled = await unhandledIn(async () => {
       it.room.onReset(() => ({ then: (_: unknown, failed: (error: Error) => void) => failed(new Error('mine')) }))
@@ -249,7 +249,7 @@ describe('messages that a snapshot may contain', () => {
     ])
   })
 
-  test.fails('are not marked any more when the channel was begun anew without a reset', async () => {
+  test('are not marked any more when the channel was begun anew without a reset', async () => {
     const it = await connected({ channels: { lingerMs: 0 } })
     const room = it.client.channel('a')
     const off = room.on('m', () => {})

@@ -88,7 +88,7 @@ describe('the facts', () => {
   })
 })
 
-const HINTS: readonly Hint[] = ['online', 'offline', 'visible', 'hidden', 'frozen', 'resumed', 'restored', 'gap']
+const HINTS: readonly Hint[] = ['online', 'offline', 'visible', 'hidden', 'resume', 'pageshow', 'gap']
 
 describe('what cannot happen', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])(

@@ -181,7 +181,7 @@ describe('batchFrames', () => {
 })
 
 function outgoing(frame: ClientFrame): OutgoingFrame {
-  if (frame.type === 'sub') return { ...frame, position: frame.position, reset: frame.reset || undefined }
+  if (frame.type === 'sub') return { ...frame, position: frame.position, reset: frame.reset }
   if (frame.type !== 'pub') return frame
   const { data, base, ...rest } = frame
   return { ...rest, base, dataText: JSON.stringify(data) }

@@ -49,56 +49,27 @@ describe.each(DIRECTIONS)('guards and schemas of what $peer sends', ({ types, fr
   test.prop([frames], { numRuns: 2_000 })('accept every well-formed frame and leave it as it is', (frame) => {
     expect(schema.parse(frame)).toEqual(frame)
     expect(schemaOf(frame.type)?.parse(frame)).toEqual(frame)
-    if (!isOfLevel2(frame)) expect(read(frame)).toBe(frame)
+    expect(read(frame)).toBe(frame)
   })
 
   test.prop([frames, strangeFields])('pass over fields that they do not know', (frame, fields) => {
     const strange = { ...fields, ...frame }
     expect(schema.parse(strange)).toEqual(frame)
-    if (!isOfLevel2(frame)) expect(read(strange)).toBe(strange)
+    expect(read(strange)).toBe(strange)
   })
 
   test.prop([spoilt(frames)], { numRuns })('agree about frames that were spoilt', agree)
 
   test.prop([anyJson], { numRuns: 5_000 })('agree about any other value', agree)
 
-  function agree(given: unknown): void {
-    const value = withoutRecords(given)
+  function agree(value: unknown): void {
     const verdict = read(value)
-    if (isOfLevel2(value)) return
     expect(schema.safeParse(value).success).toBe(verdict === value)
     // A frame of an unknown type is no fault to a guard, which passes over it; a schema can only refuse it.
     expect(verdict === 'unknown').toBe(hasType(value) && !types.includes(value.type))
   }
 })
 
-test('what is of level 2 is described by the schemas and not read by the client', () => {
-  const read = createServerFrameReader()
-  const attached = {
-    type: 'attached',
-    channel: 'a',
-    request: 1,
-    grants: [],
-    top: { epoch: 'e', offset: 0 },
-    mode: 'live',
-  }
-  const records = { ...attached, producer: { incarnation: 'i', last: 1, done: [[1, 'id', 1]] } }
-  expect(read({ type: 'detached', channel: 'a', request: 1, code: 'revoked' })).toBe('unknown')
-  expect(read({ ...attached, producer: 'none' })).toMatchObject(attached)
-  expect(schemas.serverFrameSchema.safeParse(records).success).toBe(true)
-  expect(schemas.serverFrameSchema.safeParse({ ...attached, producer: 'none' }).success).toBe(false)
-})
-
 function hasType(value: unknown): value is { readonly type: string } {
   return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string'
-}
-
-function isOfLevel2(value: unknown): boolean {
-  return hasType(value) && value.type === 'detached'
-}
-
-/** Of an `attached`, what a client of level 1 reads. */
-function withoutRecords(value: unknown): unknown {
-  if (!hasType(value) || value.type !== 'attached') return value
-  return Object.fromEntries(Object.entries(value).filter(([field]) => field !== 'producer'))
 }
