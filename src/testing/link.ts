@@ -34,8 +34,8 @@ export interface NetworkWatch {
   dialled(link: Link): void
   sentUp(link: Link, text: string): void
   sentDown(link: Link, text: string): void
-  /** The server has let go of it. */
-  leftByServer(link: Link): void
+  /** The server has let go of it; with this code, if it closed it. */
+  leftByServer(link: Link, code?: number, reason?: string): void
 }
 
 /** What links have in common. */
@@ -191,15 +191,15 @@ export class Link {
   }
 
   #peer(): ServerPeer {
-    const leave = (): void => {
+    const leave = (code?: number, reason?: string): void => {
       this.#server = undefined
-      this.#network.watch?.leftByServer(this)
+      this.#network.watch?.leftByServer(this, code, reason)
       this.#forget()
     }
     return {
       send: (data) => this.#sendDown(data),
       close: (code, reason) => {
-        leave()
+        leave(code, reason)
         this.down.send(CLOSE_BYTES, () => this.#endClient(code, reason))
       },
       terminate: () => {

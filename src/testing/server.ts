@@ -45,6 +45,8 @@ export interface WorldServer {
   /** Starts again if it is stopped: with what was stored, or with nothing, which is a new epoch for every channel. */
   start(options?: { keepStore?: boolean }): void
   readonly isRunning: boolean
+  /** How often it was started: each time it knows of nobody. */
+  readonly startCount: number
   /** The process does nothing for so long, and then everything at once. */
   pause(ms: number): void
   /** Sets the machine's wall clock forward, or back. */
@@ -80,6 +82,7 @@ export function createServer(
   let running: Process | undefined
   let wallAheadMs = 0
   let steps = 0
+  let startCount = 0
   // Whether the input that runs now has had an effect.
   let hasEffect = false
   let isTaking = false
@@ -244,6 +247,9 @@ export function createServer(
     get steps() {
       return steps
     },
+    get startCount() {
+      return startCount
+    },
     get isRunning() {
       return running !== undefined
     },
@@ -265,6 +271,7 @@ export function createServer(
     start({ keepStore = true } = {}) {
       if (running) return
       if (!keepStore) store = createStore()
+      startCount++
       running = launch()
     },
     pause(ms) {

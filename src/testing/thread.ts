@@ -12,6 +12,7 @@ export class Thread {
   #waiting: (() => void)[] = []
   #freezes = 0
   #busyUntilMs = 0
+  #isRunning = false
   #wakesAtMs = -1
 
   constructor(clock: Clock) {
@@ -28,9 +29,10 @@ export class Thread {
     return this.#freezes === 0 && this.#busyUntilMs <= this.#clock.now()
   }
 
-  /** Runs `task` now, or when it is its turn. */
+  /** Runs `task` now, or when it is its turn. What a task enters belongs to it. */
   enter(task: () => void): void {
-    if (this.#waiting.length === 0 && this.isFree) return task()
+    if (this.#isRunning) return task()
+    if (this.#waiting.length === 0 && this.isFree) return this.#run(task)
     this.#waiting.push(task)
     this.#wake()
   }
@@ -62,11 +64,20 @@ export class Thread {
     this.#drain()
   }
 
+  #run(task: () => void): void {
+    this.#isRunning = true
+    try {
+      task()
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
   #drain(): void {
     while (this.isFree) {
       const task = this.#waiting.shift()
       if (!task) return
-      task()
+      this.#run(task)
     }
     this.#wake()
   }

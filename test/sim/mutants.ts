@@ -162,7 +162,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'R16',
-    what: 'the server reads on after a broken message',
+    what: 'the server falls over a broken message',
     file: 'server/src/session.ts',
     line: "if (decoded === 'malformed') return this.close(CLOSE_BAD_FRAME, closeReason('malformed'))",
     instead: "    if (decoded === 'malformed') throw new Error('while reading')",

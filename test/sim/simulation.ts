@@ -9,6 +9,7 @@ import { effects as effectsChecker, type EffectsChecker } from './checkers/effec
 import { explained } from './checkers/explained.ts'
 import { type Fence, fencing } from './checkers/fencing.ts'
 import { freshness } from './checkers/freshness.ts'
+import { honesty } from './checkers/honesty.ts'
 import { machine } from './checkers/machine.ts'
 import { memory } from './checkers/memory.ts'
 import { order } from './checkers/order.ts'
@@ -63,7 +64,7 @@ export function createSimulation({
   const counts = new Counts()
   const oracle = createOracle(() => world.clock.now(), counts)
   const world: World = createWorld({ ...options.world, wrapStore: oracle.wrapStore })
-  const fence = fencing()
+  const fence = fencing(() => world.server.startCount)
   world.network.watch = fence
   const { intervalMs } = settings.heartbeat
   const maxBufferedBytes = options.world.server?.limits?.maxBufferedBytes ?? 1_048_576
@@ -79,6 +80,7 @@ export function createSimulation({
     settlement(world),
     truth(oracle, settings.publish.onUnknown === 'resend'),
     explained(counts),
+    honesty(counts, fence),
     sequence(),
     memory(world, { settings, maxPublishBytes: MAX_PUBLISH_BYTES, maxBufferedBytes }),
     rate(world),

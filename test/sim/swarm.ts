@@ -105,6 +105,7 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     store: {
       historyLimit: swarm.pick([10_000, 10_000, 20]),
       producerTtlMs,
+      idleMs: swarm.pick([1_800_000, 0]),
       producerLimit,
     },
     ...(hasUsers && { authenticate: drawAuthenticate(swarm.split('users'), parts) }),
