@@ -17,15 +17,8 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'R1',
     what: 'a client listens to sockets that it has abandoned',
     file: 'src/session/connecting.ts',
-    line: 'return core.socketId === socketId && PHASES[core.connection.phase].socket',
-    instead: '  return PHASES[core.connection.phase].socket',
-  },
-  {
-    rule: 'R1',
-    what: 'the server lets an older connection of a producer in',
-    file: 'server/src/producers.ts',
-    line: "if (known && generation <= known.generation) return refused(CLOSE_REPLACED, 'replaced')",
-    instead: '',
+    line: 'return core.socketId === socketId && PHASES[core.phase].socket',
+    instead: '  return PHASES[core.phase].socket',
   },
   {
     rule: 'R1',
@@ -112,13 +105,6 @@ export const MUTANTS: readonly Mutant[] = [
     instead: '',
   },
   {
-    rule: 'R8',
-    what: 'what was evicted is not told of',
-    file: 'server/src/store/store.ts',
-    line: "return position.offset + 1 >= first ? 'catching-up' : 'history-evicted'",
-    instead: "  return 'catching-up'",
-  },
-  {
     rule: 'R9',
     what: 'a message of another history is pushed',
     file: 'server/src/attachment.ts',
@@ -127,17 +113,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     rule: 'R10',
-    what: 'a message seen before is handed over again',
-    file: 'src/session/receiving.ts',
-    line: "if (arrival === 'duplicates' || early.has(frame.offset)) core.counters.duplicates++",
-    instead: '  if (early.has(frame.offset)) core.counters.duplicates++',
-  },
-  {
-    rule: 'R10',
     what: 'what is pushed while a page is awaited moves the position',
     file: 'src/session/receiving.ts',
     line: "if (record?.phase !== 'live') return",
-    instead: "  if (record?.phase !== 'live' && record?.phase !== 'catching-up') return",
+    instead: '  if (!record) return',
   },
   {
     rule: 'R11',
@@ -157,7 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'R12',
     what: 'a dead socket, or an address that never comes, is waited for',
     file: 'src/session/connecting.ts',
-    line: "else lose(core, causeOf(timer === 'pong' ? 'connection-lost' : 'timeout'))",
+    line: "else lose(core, causeOf('timeout'))",
     instead: '',
   },
   {

@@ -135,16 +135,20 @@ export class SimClient implements Watched {
     })
   }
 
-  publish(channel: string, data: unknown, base?: Position, priority = 1): Published {
+  /** Publishes, once the page can run; answers what it published, if that is now. */
+  publish(channel: string, data: unknown, base?: Position, priority = 1): Published | undefined {
     const { world, settings } = this.#parts
-    const id = this.page.environment.createId()
-    const dataText = JSON.stringify(data)
     const { timeoutMs } = settings.publish
-    const order = this.#orders.get(channel) ?? 0
-    this.#orders.set(channel, order + 1)
-    const published: Published = { id, channel, order, atMs: world.clock.now(), timeoutMs, result: undefined }
-    this.publishes.set(id, published)
-    this.feed({ type: 'publish', channel, id, name: 'm', dataText, base, timeoutMs, priority, refusal: false })
+    let published: Published | undefined
+    this.page.run(() => {
+      const id = this.page.environment.createId()
+      const dataText = JSON.stringify(data)
+      const order = this.#orders.get(channel) ?? 0
+      this.#orders.set(channel, order + 1)
+      published = { id, channel, order, atMs: world.clock.now(), timeoutMs, result: undefined }
+      this.publishes.set(id, published)
+      this.feed({ type: 'publish', channel, id, name: 'm', dataText, base, timeoutMs, priority, refusal: false })
+    })
     return published
   }
 

@@ -21,6 +21,8 @@ const STORM_MS = 120_000
 /** Two heartbeats and the longest backoff step, of the options drawn, with room. */
 const HEAL_MS = 120_000
 const CLOSE_MS = 1_000
+/** More rounds of healing than the largest backlog needs at the narrowest window. */
+const MAX_ROUNDS = 20
 
 /** Draws how often each fault strikes in this run; answers what draws the next one. */
 function drawFaults(random: Random): () => Fault {
@@ -99,7 +101,7 @@ export function heal(run: Run): void {
   }
   advance(run, HEAL_MS)
   // A narrow window or a small page takes its time over what has gathered.
-  while (isMoving(run)) advance(run, HEAL_MS)
+  for (let i = 0; i < MAX_ROUNDS && isMoving(run); i++) advance(run, HEAL_MS)
   for (const checker of checkers) checker.finished?.(clients)
   trace.note(clock.now(), 'close')
   counts.add('the end')
