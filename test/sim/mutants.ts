@@ -2,6 +2,7 @@
 //
 // Rules of this file:
 // - A line is named as it stands in the sources, without its indentation. Whoever rewrites it rewrites the mutant.
+// - None of them may leave a loop without an end: virtual time would stand still. That is why R12 has none.
 
 import type { Mutation } from './bundle.ts'
 
@@ -130,13 +131,6 @@ export const MUTANTS: readonly Mutant[] = [
     what: 'a channel is fresh without having reached the top',
     file: 'src/session/core.ts',
     line: 'if (!hasReached(record.shown, record.newest)) return',
-    instead: '',
-  },
-  {
-    rule: 'R12',
-    what: 'a dead socket, or an address that never comes, is waited for',
-    file: 'src/session/connecting.ts',
-    line: "else lose(core, causeOf('timeout'))",
     instead: '',
   },
   {

@@ -81,6 +81,7 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     kernelBytes: swarm.pick([0, 16_384]),
   }
   const producerLimit = swarm.pick([10_000, 1])
+  const idleMs = swarm.pick([1_800_000, 0])
   const producerTtlMs = swarm.pick([86_400_000, 0])
   const publishesPerSecond = swarm.pick([1_000, 1_000, 5])
   const window = swarm.pick([64, 64, 8, 1])
@@ -105,7 +106,7 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
     store: {
       historyLimit: swarm.pick([10_000, 10_000, 20]),
       producerTtlMs,
-      idleMs: swarm.pick([1_800_000, 0]),
+      idleMs,
       producerLimit,
     },
     ...(hasUsers && { authenticate: drawAuthenticate(swarm.split('users'), parts) }),
@@ -135,6 +136,7 @@ export function drawPlan(swarm: Random, outside: Omit<HookParts, 'isBad'>): Plan
       ...(settings.publish.onUnknown === 'resend' ? ['published again'] : []),
       // A detached record may go at once, or make room for another one.
       ...(producerLimit < CLIENTS_MAX || producerTtlMs === 0 ? ['records go early'] : []),
+      ...(idleMs === 0 ? ['logs go early'] : []),
       // Slow from the start: an answer can take longer than a publish waits.
       ...(maxDelayMs > QUICK_MS || isNarrow || isPaced ? ['trouble from the start'] : []),
     ],

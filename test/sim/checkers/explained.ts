@@ -52,7 +52,7 @@ const CAUSES: Readonly<Record<string, readonly string[]>> = {
   closed: ['close', 'the end'],
   replaced: ['close for good in the middle', 'stranger with a known producer'],
   'record-lost': [...LOSSES, 'records go early'],
-  'epoch-changed': LOSSES,
+  'epoch-changed': [...LOSSES, 'logs go early'],
   forbidden: ['heard: denied', 'heard: attached'],
   // Where the application wants what is unknown to be published again, the second copy may be refused.
   internal: ['published again', 'heard: denied'],
