@@ -130,7 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'R11',
     what: 'a channel is fresh without having reached the top',
     file: 'src/session/core.ts',
-    line: 'if (!hasReached(record.shown, record.newest)) return',
+    line: 'if (record.shownIn !== record.lane || !hasReached(record.shown, record.newest)) return',
     instead: '',
   },
   {
