@@ -76,7 +76,7 @@ export function drawHooks(random: Random, parts: HookParts): Hooks {
         const found: SnapshotAnswer = isExact ? { data, position: taken } : { data }
         if (isBad(badness)) done(random.chance(0.5) ? failed() : { answer: null })
         // It is on its way while the channel goes on.
-        else later(random.pick([0, 30]), () => done({ answer: found }))
+        else later(random.pick([0, 30, 500]), () => done({ answer: found }))
       }),
   }
   const states: Hooks = {

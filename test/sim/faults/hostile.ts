@@ -86,10 +86,9 @@ export const HOSTILE: readonly Fault[] = [
       const words = [...BROKEN, ...ILLEGAL, ...NEVER_MIND]
       const known = [...producers]
       // Somebody who has learnt a producer's id and is another user.
-      const producer =
-        plan.hasUsers && known.length > 0 && random.chance(0.5)
-          ? random.pick(known)
-          : `stranger ${random.between(0, 9)}`
+      const isThief = plan.hasUsers && known.length > 0 && random.chance(0.5)
+      if (isThief) counts.add('stranger with a known producer')
+      const producer = isThief ? random.pick(known) : `stranger ${random.between(0, 9)}`
       const handle = world.network.openSocket(
         {
           opened() {
