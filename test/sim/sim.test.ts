@@ -12,7 +12,7 @@ import { Trace } from './trace.ts'
 const FIRST_SEED = 1
 const seed = process.env['SEED']
 const isLong = Boolean(process.env['LONG'])
-const seeds = Number(process.env['SIM_SEEDS'] ?? (isLong ? 14_000 : 300))
+const seeds = Number(process.env['SIM_SEEDS'] ?? (isLong ? 18_000 : 300))
 /** Up to so many seeds one core is enough. */
 const SMALL = 1_000
 /** How often each hazard must have been met in the long form. */
