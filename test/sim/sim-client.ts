@@ -48,7 +48,7 @@ export class SimClient implements Watched {
   readonly subscribed = new Map<string, number>()
   readonly handed = new Map<string, Position>()
   readonly mayBeginAnew = new Set<string>()
-  isClosed = false
+  hasLeft = false
   awayMs = 0
   trickedAtMs = -Infinity
   #pingedAtMs = 0
@@ -114,7 +114,7 @@ export class SimClient implements Watched {
   }
 
   close(drainMs: number): void {
-    this.isClosed = true
+    this.hasLeft = true
     this.feed({ type: 'close', drainMs })
   }
 

@@ -51,7 +51,7 @@ export function storm(run: Run): void {
   while (clock.now() < STORM_MS) {
     const client = random.pick(clients)
     const fault = next()
-    if (!client.isClosed) {
+    if (!client.hasLeft) {
       if (fault.name !== 'publish') trace.note(clock.now(), `${fault.name} (${client.name})`)
       counts.add(fault.name)
       fault.strike({ ...run, random, client })
@@ -95,7 +95,7 @@ export function heal(run: Run): void {
   server.stop()
   server.start()
   for (const client of clients) {
-    if (client.isClosed) continue
+    if (client.hasLeft) continue
     client.connect()
     if (client.status === 'failed') client.feed({ type: 'retry' })
   }

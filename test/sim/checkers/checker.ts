@@ -32,7 +32,7 @@ export interface Watched {
   /** What the application sees of a channel when it looks at this moment. */
   look(channel: string): ChannelSnapshot
   /** The application has closed it. */
-  readonly isClosed: boolean
+  readonly hasLeft: boolean
   /** How long its page could not run, or ran its timers late, in milliseconds. */
   readonly awayMs: number
   /** When its page's clocks were last tampered with. */

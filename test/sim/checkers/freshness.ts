@@ -43,13 +43,13 @@ export function freshness(world: World, oracle: Oracle, heartbeatMs: number): Ch
 
   return {
     stepped(client, { type }) {
-      if (type === 'publish' || client.isClosed) return
+      if (type === 'publish' || client.hasLeft) return
       for (const [channel, count] of client.subscribed)
         if (count > 0) judge(client, channel, client.session.getChannelSnapshot(channel))
     },
     looked(clients) {
       for (const client of clients) {
-        if (client.isClosed || !client.page.canRun) continue
+        if (client.hasLeft || !client.page.canRun) continue
         for (const [channel, count] of client.subscribed) if (count > 0) judge(client, channel, client.look(channel))
       }
     },
