@@ -6,7 +6,8 @@ import { type Checker, violation } from './checker.ts'
 export function converges(oracle: Oracle): Checker {
   return {
     finished(clients) {
-      for (const { name, session, subscribed } of clients) {
+      for (const { name, session, subscribed, hasLeft } of clients) {
+        if (hasLeft) continue
         const { status, cause } = session.getSnapshot()
         if (status !== 'connected') violation('G13', `${name} is ${status} (${cause?.code})`)
         for (const [channel, count] of subscribed) {
