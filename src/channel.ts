@@ -195,19 +195,21 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       const answers: unknown[] = []
       handlers.emit(event, detail, answers)
       const asking = detail.reason === 'asked' ? refreshing.splice(0) : []
-      const finish = (settled: unknown[]) => {
-        for (const resolve of asking) resolve()
-        return Math.min(...settled.map(reach))
-      }
+      const done = () => asking.forEach((resolve) => resolve())
       // Left out is only what all of them have.
       const reach = (answer: unknown) => {
-        const { position } = (answer ?? {}) as { readonly position?: Position }
+        const position = (answer as { readonly position?: Position } | undefined)?.position
         return position?.epoch === detail.position.epoch ? position.offset : 0
       }
-      const waits = answers.some(Boolean)
-      if (waits) void Promise.all(answers).then((settled) => resume(delivery, finish(settled)))
-      else finish(answers)
-      return waits
+      if (!answers.some(Boolean)) {
+        done()
+        return false
+      }
+      void Promise.all(answers).then((settled) => {
+        resume(delivery, Math.min(...settled.map(reach)))
+        done()
+      })
+      return true
     },
   }
 }

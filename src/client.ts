@@ -204,7 +204,7 @@ function checkUrl(url: string | URL): string {
   } catch {
     // No address at all: the same to whoever gave it.
   }
-  throw new RealtimeError('config', { message: 'The url must be ws: or wss:, without #' })
+  throw new RealtimeError('config', { message: 'Bad url: ws: or wss:, without #' })
 }
 
 /** The data as JSON text; empty for what JSON cannot say, or what nests too deep. */

@@ -24,7 +24,7 @@ const ERRORS = {
   closed: ['Create a new client.', 'never'],
   config: ['Correct it.', 'never'],
   'connection-lost': ['Wait.'],
-  'connection-refused': ['Check address, origin and CSP.'],
+  'connection-refused': ['Check address, origin, CSP.'],
   'epoch-changed': ['Look for it.', 'never'],
   forbidden: ['Ask for access.', 'never'],
   'frame-too-large': ['Send less.', 'never'],

@@ -231,7 +231,7 @@ function merge(path: string, defaults: Values, given: Values): Values {
         : !rule || (rule as string).split(' or ').includes(value as string)
     if (typeof value !== type || !isGood) {
       const wanted = type === 'number' ? `>= ${rule}` : rule || `of type ${type}`
-      throw new RealtimeError('config', { message: `The option ${path}${name} must be ${wanted}` })
+      throw new RealtimeError('config', { message: `${path}${name} must be ${wanted}` })
     }
     merged[name] = type === 'object' ? merge(`${path}${name}.`, fallback as Values, value as Values) : value
   }

@@ -42,7 +42,7 @@ import {
   type Violation,
 } from './session/core.ts'
 import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
-import { attached, behind, delivered, event, checkGap, page, reset } from './session/receiving.ts'
+import { attached, behind, delivered, event, fillGap, page, reset } from './session/receiving.ts'
 import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
 
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
@@ -102,7 +102,6 @@ export function createSession(settings: Settings, random: () => number, createId
     getStats: () => ({
       ...core.counters,
       held: [...core.records.values()].reduce((sum, { lane }) => sum + lane.queued, 0),
-      reconnects: Math.max(0, core.counters.reconnects),
       outbox: core.publishes.unsettled.size,
       outboxBytes: core.publishes.unsettledBytes,
       latencyMs: core.roundTripMs,
@@ -192,7 +191,7 @@ function sweep(core: Core): void {
   for (const record of core.records.values()) {
     attach(core, record)
     if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
-    if (record.gapAtMs <= core.clock.awakeMs) checkGap(core, record)
+    if (record.gapAtMs <= core.clock.awakeMs) fillGap(core, record)
     else sweepAt(core, record.gapAtMs)
     const staleInMs = freshForMs(core, record)
     if (staleInMs > 0) sweepAt(core, core.clock.awakeMs + staleInMs)

@@ -85,10 +85,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     core.askedWaitMs = 0
     core.effects.push({ type: 'authorize', attemptId: ++core.attemptId })
   } else if (phase === 'live') {
-    if (!from.sends) {
-      core.counters.reconnects++
-      core.liveAtMs = core.clock.awakeMs
-    }
+    if (!from.sends) core.liveAtMs = core.clock.awakeMs
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
   } else if (phase === 'probing') {
     core.pingedAtMs = core.clock.awakeMs
@@ -169,6 +166,7 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
   core.serverLimits = frame.limits
+  if (core.memberId) core.counters.reconnects++
   core.isResumed = core.memberId === frame.member
   core.memberId = frame.member
   core.heartbeatMs = core.settings.heartbeat.intervalMs

@@ -99,7 +99,6 @@ export type Strike = ErrorCode | 'reauthorize'
 
 /** Counters since the client was made. */
 export interface Counters {
-  /** Starts below 0, so that the first session does not count. */
   reconnects: number
   duplicates: number
   gaps: number
@@ -180,7 +179,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     createId,
     publishes: createOutbox(),
     records: new Map(),
-    counters: { reconnects: -1, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
+    counters: { reconnects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
     clock: { awakeMs: 0, elapsedMs: 0, wallMs: 0, sentBytes: 0, waitingBytes: 0 },
     ...IDLE,

@@ -9,7 +9,7 @@
 // - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { Delivery, Happening, InputOf, Lane } from '../effects.ts'
+import type { Delivery, InputOf, Lane } from '../effects.ts'
 import type {
   AttachedFrame,
   BehindFrame,
@@ -47,9 +47,10 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   record.trouble = null
   if (frame.producer || record.granted.includes('write')) reconcile(core, record, frame)
   record.history = frame.top.epoch
+  const reads = reading(core, frame)
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
-  else if (!reading(core, frame)) touch(core, record, 'live')
-  if (!reading(core, frame)) return
+  else if (!reads) touch(core, record, 'live')
+  if (!reads) return
   readTop(core, record, frame.top)
   if (frame.mode === 'reset') return
   if (!record.reached) {
@@ -88,7 +89,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   core.counters.resets++
   closeLane(record)
   const { reason, snapshot, position } = frame
-  core.effects.push(queued(core, record, { event: 'reset', detail: { reason, snapshot, position } }))
+  core.effects.push(queued(core, record, 'reset', { reason, snapshot, position }))
   readTop(core, record, frame.top)
   confirmTop(core, record, frame.request ? record.questionAtMs : 0)
   goOn(core, record, hasReached(frame.position, frame.top) ? 'live' : 'catching-up')
@@ -109,10 +110,16 @@ export function event(core: Core, frame: EventFrame): void {
   if (distance < 1 || early.has(frame.offset)) core.counters.duplicates++
   else if (record.lane.queued > core.settings.inbox.maxHeldBytes) goOn(core, record, 'catching-up')
   else {
+    const delivery = message(core, record, frame, false)
     let { offset } = frame
-    early.set(offset, message(core, record, frame, false))
-    if (distance > 1) return early.size > core.settings.inbox.maxHeld ? fillGap(core, record) : waitForGap(core, record)
-    for (let next = early.get(offset); next; next = early.get(++offset)) {
+    if (distance > 1) {
+      early.set(offset, delivery)
+      return early.size > core.settings.inbox.maxHeld ? fillGap(core, record) : waitForGap(core, record)
+    }
+    advance(core, record, delivery, offset)
+    while (early.size) {
+      const next = early.get(++offset)
+      if (!next) return
       early.delete(offset)
       advance(core, record, next, offset)
     }
@@ -178,14 +185,10 @@ export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): voi
   }
 }
 
-/** What is missing has had its time to come by itself. */
-export function checkGap(core: Core, record: ChannelRecord): void {
+/** What is missing, if anything is, has had its time to come by itself, or too much waits for it. */
+export function fillGap(core: Core, record: ChannelRecord): void {
   record.gapAtMs = Infinity
-  if (record.early.size || !hasReached(record.reached, record.newest)) fillGap(core, record)
-}
-
-function fillGap(core: Core, record: ChannelRecord): void {
-  if (record.phase !== 'live') return
+  if (record.phase !== 'live' || (!record.early.size && hasReached(record.reached, record.newest))) return
   core.counters.gaps++
   goOn(core, record, 'catching-up')
 }
@@ -232,12 +235,17 @@ function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: 
     replayed,
     overlap: offset <= record.overlapOffset,
   }
-  return queued(core, record, { event: 'message', detail })
+  return queued(core, record, 'message', detail)
 }
 
 /** Takes the place of a delivery in its channel's lane. */
-function queued(core: Core, { channelName: channel, lane }: ChannelRecord, what: Happening): Delivery {
+function queued(
+  core: Core,
+  { channelName: channel, lane }: ChannelRecord,
+  event: Delivery['event'],
+  detail: Delivery['detail'],
+): Delivery {
   const length = core.frameLength
   lane.queued += length
-  return { type: 'deliver', channel, lane, length, event: what.event, detail: what.detail } as Delivery
+  return { type: 'deliver', channel, lane, length, event, detail } as Delivery
 }
