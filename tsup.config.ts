@@ -52,7 +52,8 @@ export default defineConfig([
     outExtension: () => ({ js: '.js' }),
     noExternal: [/.*/],
     minify: 'terser',
-    terserOptions: COMPRESSION,
+    // Not a module: what is at its top is for the page.
+    terserOptions: { ...COMPRESSION, module: false },
     sourcemap: true,
     silent: true,
     target: 'es2022',

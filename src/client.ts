@@ -104,7 +104,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
-    changed: (channel = '') => changes.emit(channel, undefined),
+    changed: (channel) => changes.emit(channel, undefined),
   })
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */

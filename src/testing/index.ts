@@ -1,7 +1,7 @@
 // The door for tests of applications: `steadywire/testing`. Explicit named exports, nothing else.
 
 export { Clock } from './clock.ts'
-export type { Link, NetworkWatch } from './link.ts'
+export { Link, type NetworkWatch } from './link.ts'
 export { Network } from './network.ts'
 export type { Faults } from './network-faults.ts'
 export type { Page } from './page.ts'
