@@ -49,9 +49,8 @@ await client.close()
 
 function report(): void {
   const { status, fresh, position } = room.state.getSnapshot()
-  const { held } = client.stats()
   const heapGrowthBytes = Math.max(peakBytes, heapNow()) - heapBytes
-  say({ status, fresh, offset: position?.offset, count, outOfOrder, resets, held, heapGrowthBytes })
+  say({ status, fresh, offset: position?.offset, count, outOfOrder, resets, heapGrowthBytes })
 }
 
 function heapNow(): number {
