@@ -314,7 +314,7 @@ export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): vo
 }
 
 /** Notices what the server has said of a channel's top. */
-export function heardTop(core: Core, record: ChannelRecord, top: Position): void {
+export function heardTop(core: Core, record: ChannelRecord, top: Position | null): void {
   record.newest = top
   record.topHeardAtMs = core.clock.elapsedMs
 }

@@ -148,7 +148,7 @@ export function page(core: Core, frame: PageFrame): Violation {
 
 /** A top that came with anything but a pong may have been read before that of a pong which has overtaken it. */
 function readTop(core: Core, record: ChannelRecord, top: Position): void {
-  if (!hasReached(record.newest, top)) heardTop(core, record, top)
+  heardTop(core, record, hasReached(record.newest, top) ? record.newest : top)
 }
 
 /** How far channels had come when that was asked. Those that are not listed are where the last word placed them. */
