@@ -12,6 +12,7 @@ const INPUTS = [
   'src',
   'adapters',
   'scripts/internal-names.ts',
+  'scripts/compression.ts',
   'server/src',
   'tsup.config.ts',
   'server/tsup.config.ts',

@@ -1,5 +1,4 @@
-// How terser makes smaller what pages load: it merges statements, which the minifiers of most bundlers do not, and that is
-// worth two hundred bytes on every page.
+// How terser makes smaller what pages load: it merges statements, which the minifiers of most bundlers do not.
 //
 // Rules of this file:
 // - Nothing but single expressions is moved into another function: what minifies the code once more then finds worse names.

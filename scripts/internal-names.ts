@@ -1,5 +1,4 @@
 // Words that never leave the client, shortened in the build: property names, and texts that tell one thing from another.
-// More than a kilobyte on every page.
 //
 // Rules of this file:
 // - Only names of the inside: none of a frame, an option, a snapshot, an error, the Environment, or the platform.
@@ -18,7 +17,7 @@ import ts from 'typescript'
 const LISTS = {
   core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
-    liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest memberId isResumed`,
+    liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest`,
   channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown shownIn isFresh channelName newest
     readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
     topHeardAtMs completeAtMs overlapOffset`,

@@ -25,15 +25,12 @@ const FLOORS: readonly (readonly [place: string, floor: number])[] = [
   ['src/errors.ts', 0],
   ['src/protocol/', 0.5],
   ['src/options.ts', 1],
-  ['src/contract.ts', 1],
   ['src/emitter.ts', 1],
   ['src/snapshots.ts', 1],
   ['src/effects.ts', 2],
-  ['src/dialects/', 2],
   ['src/env/browser.ts', 2],
   ['src/connection/', 3],
   ['src/delivery/', 3],
-  ['src/presence/', 3],
   ['src/session/', 3.5],
   ['src/session.ts', 4],
   ['src/driver.ts', 5],
@@ -57,7 +54,7 @@ const ENTRIES: Readonly<Record<string, string>> = {
 }
 
 /** What the server may import of `src`. */
-const OPEN_TO_SERVER = ['src/protocol/index.ts', 'src/errors.ts', 'src/contract.ts']
+const OPEN_TO_SERVER = ['src/protocol/index.ts', 'src/errors.ts']
 
 /** The one file of `src` that may import zod; no file of the client may import it. */
 const ZOD_ALLOWED = 'src/protocol/schema.ts'

@@ -92,18 +92,19 @@ export interface Channel {
    * @param data - JSON value, at most `maxFrameBytes` once encoded; encoded now, so later changes to it are not sent. Left out: `null`.
    * @returns The id and position the server gave it. Later messages in the same epoch have higher offsets.
    *
-   * @throws RealtimeError `invalid`, outcome `rejected`: the name, the data or `timeoutMs` cannot be used, or the server refused
+   * @throws RealtimeError `invalid`, outcome `rejected`: the name, the data, `priority` or `timeoutMs` cannot be used, or the server refused
    *   the message, with words of its own in `message`. Correct it.
-   * @throws RealtimeError `frame-too-large`, outcome `rejected`: nothing was queued. Send less.
+   * @throws RealtimeError `frame-too-large`, outcome `rejected`: it passes `maxFrameBytes`, or the server accepts less. Send less.
    * @throws RealtimeError `outbox-full`, outcome `rejected`: `outbox.maxMessages` or `outbox.maxBytes` is reached. Publish less.
-   * @throws RealtimeError `forbidden`, outcome `rejected`: the server refused this channel. Trying again will not help.
-   * @throws RealtimeError `too-many` or `internal`, outcome `rejected`: a limit of the server is reached, or it failed. Try later.
+   * @throws RealtimeError `forbidden`: the server refused this channel; `too-many` or `internal`: a limit of the server is reached,
+   *   or it failed. Outcome `rejected`, but `unknown` where an earlier connection had sent it. Only the last two may pass by themselves.
    * @throws RealtimeError `stale-base`, outcome `rejected`: the channel has moved past `base`. Look again, then decide.
    * @throws RealtimeError `superseded`, outcome `rejected`: the server had refused it, and the reason was lost with the connection.
    * @throws RealtimeError `timeout`, outcome `rejected` if it was never sent, else `unknown`: the server has it once or not at all.
    * @throws RealtimeError `aborted`, outcome as for `timeout`: `signal` was aborted. `closed`: the client was closed first.
    * @throws RealtimeError `record-lost` or `epoch-changed`, outcome `unknown`: the server lost its memory of this client, or the
    *   channel's history, while the message was on its way. Look whether it is there before you publish it again.
+   * @throws RealtimeError `replaced`, outcome `unknown`: another connection acts for this client now.
    * @throws RealtimeError `connection-lost`, outcome `unknown`: the same, from a server of protocol level 1, after every loss.
    *
    * @example

@@ -104,7 +104,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
-    changed: (channel) => changes.emit(channel, undefined),
+    changed: (channel) => changes.emit(channel),
   })
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
@@ -164,7 +164,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   function channel(name: string): Channel {
     let handle = handles.get(name)
     if (!handle) {
-      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'Bad channel name' })
+      if (!isChannelName(name)) throw new RealtimeError('config', { message: 'Bad name' })
       handle = createChannel(name, {
         reportError,
         state: readable(name, () => session.getChannelSnapshot(name, driver.elapsedMs())),
@@ -204,7 +204,7 @@ function checkUrl(url: string | URL): string {
   } catch {
     // No address at all: the same to whoever gave it.
   }
-  throw new RealtimeError('config', { message: 'Bad url: ws: or wss:, without #' })
+  throw new RealtimeError('config', { message: 'Bad url: ws: or wss:, no #' })
 }
 
 /** The data as JSON text; empty for what JSON cannot say, or what nests too deep. */

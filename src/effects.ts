@@ -87,7 +87,7 @@ export interface Message {
 
 /** A complete new start of a channel: whatever was known of it before no longer counts. */
 export interface Reset {
-  /** Why: `history-evicted`, `epoch-changed`, `initial`, `asked`, or another word of the server's. */
+  /** Why: `history-evicted`, `epoch-changed`, `offset-ahead`, `initial`, `asked`, or another word of the server's. */
   readonly reason: string
   /** The channel's state at `position`; `undefined` where the server keeps none. */
   readonly snapshot: unknown

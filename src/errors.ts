@@ -8,7 +8,8 @@
 /**
  * How a publish ended that was not acknowledged.
  *
- * `rejected`: it is in no log and never will be. `unknown`: the server has it once or not at all; it is not sent again.
+ * `rejected`: it is in no log and never will be. `unknown`: the server has it once or not at all. It is not sent again, unless
+ * `publish.onUnknown` is `resend`; then it may be there twice.
  */
 export type Outcome = 'rejected' | 'unknown'
 

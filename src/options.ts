@@ -5,7 +5,7 @@
 // - A bad value throws `config` when the client is made, naming the option. Options nobody knows are left to the compiler.
 
 import { RealtimeError } from './errors.ts'
-import type { ClosePolicy } from './protocol/close-codes.ts'
+import { type ClosePolicy, isClosePolicy } from './protocol/close-codes.ts'
 
 /** Trouble that no promise could tell of. */
 export interface ErrorDetails {
@@ -61,14 +61,15 @@ export interface ConnectOptions {
 /** Defaults of every publish. */
 export interface PublishDefaults {
   /**
-   * Gives up after this many milliseconds of awake time (sleep does not count). `Infinity` waits for as long as the client lives.
+   * Gives up after this many milliseconds of awake time (sleep does not count), with the code `timeout`. At least 1. `Infinity` waits for as long as the client lives.
    *
    * @defaultValue 60_000
    */
   timeoutMs?: number
   /**
    * What becomes of a sent publish of which nobody can tell any more whether the server stored it: because the server has lost
-   * its record of this client (`record-lost`), or the channel's whole history (`epoch-changed`).
+   * its record of this client (`record-lost`) or the channel's whole history (`epoch-changed`), another connection has taken over
+   * (`replaced`), or the server keeps no records at all and the connection is gone (`connection-lost`).
    *
    * `reject` ends it `unknown`. `resend` publishes it once more, with the same `id`: it may then be stored twice, and whoever
    * reads it tells by the `id`. Timeout, abort and close always end it `unknown`.
@@ -127,7 +128,7 @@ export interface ChannelsOptions {
 /** What a client is made of: the address, and options in groups that may be given in part. */
 export interface ClientOptions {
   /**
-   * Where the server is: `ws:` or `wss:`, without a fragment. Never put a token in it.
+   * Where the server is: `ws:` or `wss:`, without a fragment. Never put a token in it: until tokens come, use a cookie.
    *
    * A function is asked before every try and has `connect.timeoutMs`. If it throws or rejects, that try has failed
    * (`connection-refused`) and the next one follows; if what it answers is no address, the client stops in `failed`, cause `config`.
@@ -141,7 +142,10 @@ export interface ClientOptions {
   inbox?: InboxOptions
   dispatch?: DispatchOptions
   channels?: ChannelsOptions
-  /** What to do after a close code, where the built-in table does not fit a server: `{ 4001: 'reauthorize' }`. */
+  /**
+   * What to do after a close code, where the built-in table does not fit a server: `{ 4001: 'reauthorize' }`. The cause that is then
+   * told is that of the policy. Any other word throws `config`.
+   */
   closeCodes?: Readonly<Record<number, ClosePolicy>>
   /** Called with every `error` event, from the start; the same as `client.on('error', …)`. */
   onError?: (detail: ErrorDetails) => void
@@ -212,6 +216,8 @@ const RULES: Readonly<Record<string, number | string>> = {
 
 /** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
 export function parseOptions(options: Partial<ClientOptions>): Settings {
+  if (!Object.values(options.closeCodes ?? {}).every(isClosePolicy))
+    throw new RealtimeError('config', { message: 'Bad closeCodes policy' })
   return merge('', DEFAULTS as unknown as Values, options as Values) as unknown as Settings
 }
 

@@ -54,8 +54,9 @@ const GREETINGS: readonly string[] = ['welcome', 'error', 'ping']
 
 /** Counters and sizes, for the application to look at. */
 export interface Stats {
-  /** Publishes that have not settled, and their encoded bytes. */
+  /** Publishes that have not settled. */
   readonly outbox: number
+  /** Their encoded bytes. */
   readonly outboxBytes: number
   /** What waits for its turn, because messages before it are missing, or for handlers: in characters as it arrived. */
   readonly held: number
@@ -63,8 +64,9 @@ export interface Stats {
   readonly reconnects: number
   /** Arrivals that were seen before, and left out. */
   readonly duplicates: number
-  /** Holes in the offsets that had to be fetched, and new starts. */
+  /** Holes in the offsets that had to be fetched. */
   readonly gaps: number
+  /** New starts. */
   readonly resets: number
   /** Frames of types that this version does not know. */
   readonly unknownFrames: number
@@ -143,10 +145,10 @@ const ON_INPUT: Handlers<Input> = {
   'socket.received'(core, { socketId, message, length }) {
     if (message === 'malformed') return violated(core, 'message')
     core.counters.unknownFrames += message.unknownCount
-    core.frameLength = Math.ceil(length / message.frames.length)
     for (const frame of message.frames) {
       // A frame may have ended the socket that it came on, and with it the ones after it.
       if (!isCurrent(core, socketId)) return
+      core.frameLength = Math.ceil(length / message.frames.length)
       const isInTime = sends(core) || GREETINGS.includes(frame.type)
       const violation = isInTime ? ON_FRAME[frame.type](core, frame as never) : 'protocol'
       if (violation) violated(core, frame.type, violation)

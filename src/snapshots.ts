@@ -54,6 +54,6 @@ export interface ClientSnapshot {
   /** When this status began, Unix milliseconds; 0 before anything has happened. */
   readonly sinceMs: number
   readonly transport: 'websocket' | null
-  /** Connected, and the server remembered this client from the connection before. */
+  /** The server continued this client's session. Not told yet: always `false`; what becomes of publishes and messages tells more. */
   readonly resumed: boolean
 }

@@ -58,6 +58,11 @@ const CAUSES: { readonly [P in ClosePolicy]: ErrorCode } = {
   stop: 'forbidden',
 }
 
+/** Whether it is a policy at all: an application may be written without types. */
+export function isClosePolicy(policy: string): policy is ClosePolicy {
+  return Object.hasOwn(CAUSES, policy)
+}
+
 /** Codes that tell more than their policy does. */
 const OWN_CAUSES: Readonly<Record<number, ErrorCode>> = {
   1002: 'protocol',

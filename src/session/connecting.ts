@@ -31,7 +31,7 @@ import { readTops } from './receiving.ts'
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
 const MIN_PROBE_MS = 3_000
-/** How often the time for an answer doubles, as a factor: from 10 s to 4 min by the defaults. */
+/** The most by which the time for an answer grows, as a factor: from 10 s to 4 min by the defaults. */
 const MAX_PATIENCE = 24
 /** How often trouble of this kind may come, without a stable session in between, before the client stops. */
 const MAX_STRIKES: { readonly [Kind in Strike]?: number } = { reauthorize: 1, protocol: 2 }
@@ -125,7 +125,7 @@ function show(core: Core): void {
     retryAtMs: core.phase === 'waiting' ? core.clock.wallMs + core.timerAtMs - core.clock.elapsedMs : null,
     sinceMs: isNew ? core.clock.wallMs : before.sinceMs,
     transport: isLive ? 'websocket' : null,
-    resumed: isLive && core.isResumed,
+    resumed: false,
   }
   if (JSON.stringify(snapshot) === JSON.stringify(before)) return
   core.view = snapshot
@@ -166,9 +166,8 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   // A greeting may be answered twice; the second answer changes nothing.
   if (sends(core)) return
   core.serverLimits = frame.limits
-  if (core.memberId) core.counters.reconnects++
-  core.isResumed = core.memberId === frame.member
-  core.memberId = frame.member
+  // Set by every welcome, so this is not the first.
+  if (core.heartbeatMs) core.counters.reconnects++
   core.heartbeatMs = core.settings.heartbeat.intervalMs
   // Who never wants to ask is not made to by the server.
   if (core.heartbeatMs < Infinity) {

@@ -2,7 +2,7 @@
 //
 // Rules of this folder:
 // - Functions over this record; no clock, no promise, no callback out. Time is `core.clock`, consequences are `core.effects`.
-// - Imports go one way: publishing ← attaching ← receiving, connecting.
+// - Imports go one way: publishing ← attaching ← receiving ← connecting.
 // - A part that meets a frame which cannot be answers a Violation; the session closes the socket for it.
 
 import { type Connection, IDLE } from '../connection/machine.ts'
@@ -152,12 +152,9 @@ export interface Core extends Connection {
   roundTripMs: number
   /** Grows with every socket that was given up before a page or a reset had come through: a slow link needs more time. */
   patience: number
-  /** This client's public id, as the server named it last, and whether that was the same as before. */
-  memberId: string
-  isResumed: boolean
   /** The share of the arriving message that belongs to the present frame, in characters. */
   frameLength: number
-  /** How long its answer may take, in milliseconds. */
+  /** How long what the present phase waits for may take, in milliseconds. */
   answerMs: number
   heartbeatMs: number
   /** What the server bounds. Empty until `welcome`, before which nothing looks. */
@@ -211,8 +208,6 @@ export function createCore(settings: Settings, random: () => number, createId: (
     topsAskedAtMs: 0,
     roundTripMs: 0,
     patience: 1,
-    memberId: '',
-    isResumed: false,
     frameLength: 0,
     answerMs: 0,
     heartbeatMs: 0,

@@ -134,6 +134,7 @@ export function page(core: Core, frame: PageFrame): Violation {
   core.patience = 1
   // An empty page that promises more would be asked for without end.
   if (frame.more && frame.events.length === 0) return 'protocol'
+  // Only for what is in this frame.
   core.frameLength = Math.ceil(core.frameLength / frame.events.length)
   for (const logged of frame.events) {
     if (distanceTo(record.reached, logged.offset) !== 1) return 'protocol'

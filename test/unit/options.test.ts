@@ -43,6 +43,8 @@ describe('what is given', () => {
   })
 
   test.each<[string, unknown]>([
+    ['closeCodes', { closeCodes: { 4001: 'foo' } }],
+    ['closeCodes', { closeCodes: { 4001: 'constructor' } }],
     ['backoff.minDelayMs', { backoff: { minDelayMs: -1 } }],
     ['backoff.baseDelayMs', { backoff: { baseDelayMs: NaN } }],
     ['backoff.maxDelayMs', { backoff: { maxDelayMs: '30s' } }],

@@ -1,4 +1,4 @@
-// The logs in memory: they last as long as this object, which more than one broker may share.
+// The logs in memory: they last as long as this object, which the next broker may be handed when one has closed.
 //
 // Rules of this file:
 // - Every answer is given before the method returns.

@@ -31,7 +31,8 @@ export function memory(world: World, { settings, maxPublishBytes, maxBufferedByt
       if (stats.outbox > outbox.maxMessages) violation('G15', `${name} holds ${stats.outbox} publishes`)
       if (stats.outboxBytes > outbox.maxBytes) violation('G15', `${name} holds ${stats.outboxBytes} bytes`)
       const maxHeld = CHANNEL_COUNT * (inbox.maxHeldBytes + PAGE_BYTES)
-      if (stats.held > maxHeld) violation('G15', `${stats.held} characters wait in ${name} for handlers`)
+      // So that what is no number breaks it too.
+      if (!(stats.held <= maxHeld)) violation('G15', `${stats.held} characters wait in ${name} for handlers`)
     },
     looked() {
       for (const link of world.network.links) {

@@ -243,28 +243,6 @@ describe('what the server is told', () => {
   })
 })
 
-describe('resumed', () => {
-  test('is true where the server knew the client again, and false where it did not', async () => {
-    let member = 'member-1'
-    const it = await connected({}, { hello: () => [aWelcome({ member })] })
-    const seen = [it.client.state.getSnapshot().resumed]
-    await reconnect(it)
-    seen.push(it.client.state.getSnapshot().resumed)
-    member = 'member-2'
-    await reconnect(it)
-    seen.push(it.client.state.getSnapshot().resumed)
-    expect(seen).toEqual([false, true, false])
-  })
-
-  test('is false while there is no connection', async () => {
-    const it = await connected()
-    await reconnect(it)
-    it.server.last.close(1006)
-    await it.stage.advance(10)
-    expect(it.client.state.getSnapshot()).toMatchObject({ status: 'reconnecting', resumed: false })
-  })
-})
-
 describe('with the real server', () => {
   test('every publish is stored once and in order, wherever the connection is cut', async () => {
     const stage = new Stage()
