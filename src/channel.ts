@@ -37,7 +37,7 @@ export interface PublishOptions {
   priority?: Priority
   /** Gives it up when this is aborted: rejects `aborted`, outcome `rejected` if it was never sent, else `unknown`. */
   signal?: AbortSignal
-  /** Refused with `stale-base` if the channel has moved past this position, or has another history. */
+  /** As `state` or a receipt has it. Refused with `stale-base` if the channel has moved past this position, or has another history. */
   base?: Position
 }
 
@@ -76,7 +76,8 @@ export interface Channel {
   /**
    * Asks the server for a new start of this channel, and resolves when the handlers of `onReset` are done with it.
    *
-   * Waits for the connection where there is none. Reads the channel until then.
+   * Waits for the connection where there is none. Reads the channel until then. The server may answer with a snapshot that it has had
+   * for a while: the messages since then follow.
    *
    * @throws RealtimeError `closed`: the client was closed. `forbidden` or another code of the server's: it refused the channel.
    */
@@ -92,7 +93,7 @@ export interface Channel {
    * @param data - JSON value, at most `maxFrameBytes` once encoded; encoded now, so later changes to it are not sent. Left out: `null`.
    * @returns The id and position the server gave it. Later messages in the same epoch have higher offsets.
    *
-   * @throws RealtimeError `invalid`, outcome `rejected`: the name, the data, `priority` or `timeoutMs` cannot be used, or the server refused
+   * @throws RealtimeError `invalid`, outcome `rejected`: the name, the data, `priority`, `base` or `timeoutMs` cannot be used, or the server refused
    *   the message, with words of its own in `message`. Correct it.
    * @throws RealtimeError `frame-too-large`, outcome `rejected`: it passes `maxFrameBytes`, or the server accepts less. Send less.
    * @throws RealtimeError `outbox-full`, outcome `rejected`: `outbox.maxMessages` or `outbox.maxBytes` is reached. Publish less.

@@ -19,6 +19,7 @@ import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { RealtimeError } from './errors.ts'
 import { type ClientOptions, type ErrorDetails, parseOptions } from './options.ts'
+import { optional, positionShape, record } from './protocol/guards.ts'
 import { isChannelName, isIdentifier, isShallow } from './protocol/content.ts'
 import { createSession, type Stats } from './session.ts'
 import { Settlement } from './settlement.ts'
@@ -150,10 +151,12 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     const dataText = encode(data)
     const rank = PRIORITIES.indexOf(priority)
     const refusal =
-      dataText && isIdentifier(name) && timeoutMs >= 0 && rank >= 0 ? signal?.aborted && 'aborted' : 'invalid'
+      dataText && isIdentifier(name) && timeoutMs >= 0 && rank >= 0 && isBase(base)
+        ? signal?.aborted && 'aborted'
+        : 'invalid'
     const take = refusal ? feed : use
     signal?.addEventListener('abort', abort)
-    take({ type: 'publish', channel, id, name, dataText, base: base ?? undefined, timeoutMs, priority: rank, refusal })
+    take({ type: 'publish', channel, id, name, dataText, base, timeoutMs, priority: rank, refusal })
     return settlement
   }
 
@@ -194,6 +197,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   }
 }
 
+const isBase = optional(record(positionShape()))
 const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high']
 
 function checkUrl(url: string | URL): string {

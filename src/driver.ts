@@ -194,8 +194,9 @@ export function createDriver(
   /** Tells whether the delivery is done with. */
   function handOver(delivery: Delivery): boolean {
     const { lane } = delivery
+    if (lane.isClosed) return true
     if (lane.parked) return !lane.parked.push(delivery)
-    if (lane.isClosed || (delivery.event === 'message' && delivery.detail.offset <= lane.skipTo)) return true
+    if (delivery.event === 'message' && delivery.detail.offset <= lane.skipTo) return true
     const waits = ports.deliver(delivery, resume)
     if (waits) lane.parked = []
     return !waits

@@ -217,7 +217,7 @@ const RULES: Readonly<Record<string, number | string>> = {
 /** Fills in what is missing and refuses what cannot be meant: throws `config`, naming the option. */
 export function parseOptions(options: Partial<ClientOptions>): Settings {
   if (!Object.values(options.closeCodes ?? {}).every(isClosePolicy))
-    throw new RealtimeError('config', { message: 'Bad closeCodes policy' })
+    throw new RealtimeError('config', { message: 'Bad closeCodes word' })
   return merge('', DEFAULTS as unknown as Values, options as Values) as unknown as Settings
 }
 

@@ -24,7 +24,7 @@ export interface ChannelSnapshot {
   readonly status: ChannelStatus
   /**
    * The server, asked within the last heartbeat interval and 10 seconds, named a position that handlers have been given. It does
-   * not count as fresh for longer than that, whatever slept or jumped meanwhile. `null`: nobody reads the channel, or
+   * not count as fresh for longer than that, whatever slept or jumped meanwhile, nor for less where the connection is lost. `null`: nobody reads the channel, or
    * `heartbeat.intervalMs` is `Infinity`, so nobody asks.
    */
   readonly fresh: boolean | null

@@ -5,9 +5,9 @@
 // - One timer for all connections. It wakes for the earliest deadline, and then for all that is due soon after.
 // - Operators publish and read here too, under the same limits of content as everyone.
 
-import { CLOSE_TOO_MANY, CLOSE_UNAVAILABLE, closeReason, isChannelName, MAX_CHANNEL_BYTES } from 'steadywire/protocol'
+import { CLOSE_TOO_MANY, CLOSE_UNAVAILABLE, closeReason, MAX_CHANNEL_BYTES } from 'steadywire/protocol'
 import { Channels } from './channels.ts'
-import { type Fault, invalid, isFault, messageOf, newEvent, type StoredMessage } from './content.ts'
+import { type Fault, invalid, isFault, isStorableName, messageOf, newEvent, type StoredMessage } from './content.ts'
 import type { Context, Counters } from './context.ts'
 import { Effects } from './effects.ts'
 import type { Cancel, ServerEnvironment } from './environment.ts'
@@ -151,7 +151,7 @@ export class Broker {
 
   /** Stores a message of the server's own and sends it to the channel's subscribers. Asks no hook. */
   publish({ channel, id, name, data }: ServerPublish, done: (answer: Receipt | Fault) => void): void {
-    if (!isChannelName(channel)) return done(badChannel())
+    if (!isStorableName(channel)) return done(badChannel())
     const message = { channel, id: id ?? this.#environment.createId(), name, data }
     const content = newEvent(message, this.#settings.limits.maxMessageBytes)
     if (isFault(content)) return done(content)
@@ -171,7 +171,7 @@ export class Broker {
     { channel, after = 0, limit = DEFAULT_HISTORY_COUNT }: HistoryQuery,
     done: (answer: History | Fault) => void,
   ): void {
-    if (!isChannelName(channel)) return done(badChannel())
+    if (!isStorableName(channel)) return done(badChannel())
     const { store } = this.#context
     store.tops([channel], (extents) => {
       const extent = extents === 'unavailable' ? undefined : extents[0]

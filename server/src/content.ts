@@ -5,7 +5,15 @@
 // - What is stored can be delivered: its event frame, and a page that holds it alone, are within the size of one message,
 //   so no subscriber is ever sent what it may not accept.
 
-import { isIdentifier, isShallow, MAX_DEPTH, MAX_ID_BYTES, type Sender, utf8Bytes } from 'steadywire/protocol'
+import {
+  isChannelName,
+  isIdentifier,
+  isShallow,
+  MAX_DEPTH,
+  MAX_ID_BYTES,
+  type Sender,
+  utf8Bytes,
+} from 'steadywire/protocol'
 import type { NewEvent, StoredEvent } from './store/store.ts'
 import { encodeEvent } from './wire.ts'
 
@@ -46,10 +54,20 @@ export function messageOf({ dataText, sender, ...event }: StoredEvent): StoredMe
   return { ...event, data: JSON.parse(dataText) as unknown, sender: sender ?? null }
 }
 
+/** Whether a channel or a user can be named so. NUL ends a text in some stores: what they kept instead would be another name. */
+export function isStorableName(name: string): boolean {
+  return isChannelName(name) && !name.includes('\0')
+}
+
+/** Whether a message, its kind or a producer can be named so. */
+export function isStorableId(id: string): boolean {
+  return isIdentifier(id) && !id.includes('\0')
+}
+
 /** The message as a store takes it, its data encoded once and for all. */
 export function newEvent({ channel, data, ...message }: Message, maxBytes: number): NewEvent | Fault {
-  if (!isIdentifier(message.id)) return invalid(`An id has 1 to ${MAX_ID_BYTES} bytes.`)
-  if (!isIdentifier(message.name)) return invalid(`A name has 1 to ${MAX_ID_BYTES} bytes.`)
+  if (!isStorableId(message.id)) return invalid(`An id has 1 to ${MAX_ID_BYTES} bytes.`)
+  if (!isStorableId(message.name)) return invalid(`A name has 1 to ${MAX_ID_BYTES} bytes.`)
   const dataText = dataTextOf(data)
   if (isFault(dataText)) return dataText
   // Offset and time as long as they can get.

@@ -1,6 +1,7 @@
 // `hello` and `welcome`: what a client must say first, and what it is told.
 
-import { type HelloFrame, isIdentifier, PROTOCOL_VERSION, type WelcomeFrame } from 'steadywire/protocol'
+import { type HelloFrame, PROTOCOL_VERSION, type WelcomeFrame } from 'steadywire/protocol'
+import { isStorableId } from './content.ts'
 import type { Settings } from './options.ts'
 
 /** What this server keeps: positions, history, and what each producer has published. */
@@ -10,7 +11,7 @@ const MAX_TOKEN_LENGTH = 16_384
 /** Why nothing can be done with `hello`, as the word for a close reason. */
 export function helloFault({ version, producer, token = '' }: HelloFrame): string | undefined {
   if (version !== PROTOCOL_VERSION) return 'version'
-  if (!isIdentifier(producer)) return 'producer'
+  if (!isStorableId(producer)) return 'producer'
   if (token.length > MAX_TOKEN_LENGTH) return 'token-length'
   return undefined
 }

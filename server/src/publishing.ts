@@ -116,7 +116,14 @@ export class PublishQueue {
     const bytes = isFault(content) ? 0 : content.dataText.length
     if (!this.#line.window.take(bytes)) return this.#line.close(CLOSE_BAD_FRAME, closeReason('window'))
     const nowMs = this.#context.environment.monotonicNow()
-    this.#queue.push({ frame, bytes, content, turnAtMs: isFault(content) ? nowMs : this.#line.pace.turnAtMs(nowMs) })
+    // Of one that is refused nobody will look at the data; it must not wait here uncounted.
+    const kept = isFault(content) ? { ...frame, data: null } : frame
+    this.#queue.push({
+      frame: kept,
+      bytes,
+      content,
+      turnAtMs: isFault(content) ? nowMs : this.#line.pace.turnAtMs(nowMs),
+    })
     this.#next()
   }
 

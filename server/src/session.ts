@@ -17,11 +17,9 @@ import {
   CLOSE_UNAUTHORIZED,
   CLOSE_UNAVAILABLE,
   closeReason,
-  createClientFrameReader,
   decodeMessage,
   type EncodedFrame,
   type HelloFrame,
-  isChannelName,
   MAX_CHANNEL_BYTES,
   type PubFrame,
   type Sender,
@@ -30,10 +28,12 @@ import {
   type Top,
 } from 'steadywire/protocol'
 import { Attachment, type Line } from './attachment.ts'
+import { isStorableName } from './content.ts'
 import type { Context } from './context.ts'
 import type { Cancel } from './environment.ts'
 import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
+import { knownOf, readFrame } from './incoming.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
 import { Pace } from './pace.ts'
 import { PublishWindow } from './publishing.ts'
@@ -59,8 +59,6 @@ export interface SessionOwner {
 const MAX_OPEN_PINGS = 64
 /** Pages of one connection that are read at a time, and in one tick. */
 const MAX_OPEN_PAGES = 4
-
-const readFrame = createClientFrameReader()
 
 type Phase = 'greeting' | 'authenticating' | 'open' | 'ended'
 
@@ -117,7 +115,7 @@ export class Session {
     const decoded = decodeMessage(text, maxMessageBytes, readFrame)
     if (decoded === 'malformed') return this.close(CLOSE_BAD_FRAME, closeReason('malformed'))
     this.#context.counters.unknownFrames += decoded.unknownCount
-    for (const frame of decoded.frames) this.#handle(frame)
+    for (const frame of decoded.frames) this.#handle(knownOf(frame))
   }
 
   /** The socket has taken what it was given; pages that wait for that can leave. */
@@ -226,7 +224,7 @@ export class Session {
   #enter(hello: HelloFrame, user: User): void {
     const { environment, producers, settings } = this.#context
     const { userId, expiresAtMs } = user
-    if (typeof userId !== 'string' || !isChannelName(userId)) {
+    if (typeof userId !== 'string' || !isStorableName(userId)) {
       environment.reportError(new Error(`authenticate answered a userId that is not 1 to ${MAX_CHANNEL_BYTES} bytes`))
       return this.close(CLOSE_SERVER_ERROR, closeReason('authentication'))
     }
@@ -258,7 +256,7 @@ export class Session {
 
   #subscribe(frame: SubFrame, line: Line): void {
     const { channel, request } = frame
-    if (!isChannelName(channel))
+    if (!isStorableName(channel))
       return this.#say({ type: 'denied', channel: channel.slice(0, MAX_CHANNEL_BYTES), request, code: 'invalid' })
     let attachment = this.#attachments.get(channel)
     if (!attachment) {
@@ -272,7 +270,7 @@ export class Session {
 
   #publish(frame: PubFrame): void {
     const { channel, sequence } = frame
-    if (!isChannelName(channel))
+    if (!isStorableName(channel))
       return this.#say({ type: 'nack', channel: channel.slice(0, MAX_CHANNEL_BYTES), sequence, code: 'invalid' })
     const attachment = this.#attachments.get(channel)
     if (attachment) attachment.pub(frame)

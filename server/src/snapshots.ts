@@ -33,6 +33,8 @@ interface Kept {
 }
 
 /** How often the application is asked before its snapshot is taken although the channel did not stand still. */
+/** Channels whose snapshot is being asked for at a time, at most. */
+const MAX_OPEN = 1_000
 const MAX_TRIES = 2
 /** Characters of snapshots that are kept for the next who asks. */
 const MAX_KEPT_LENGTH = 16_777_216
@@ -71,6 +73,8 @@ export class Snapshots {
       }
       const waiting = this.#waiting.get(channel)
       if (waiting) return void waiting.push(done)
+      // Names cost a client nothing: whoever asks about ever new ones gets starts without a snapshot.
+      if (this.#waiting.size >= MAX_OPEN) return done({ extent, ...this.#older(channel, extent) })
       this.#waiting.set(channel, [done])
       this.#make(channel, extent, MAX_TRIES, (start) => {
         const asked = this.#waiting.get(channel) ?? []

@@ -9,7 +9,7 @@ describe('an error', () => {
     expect(error).toBeInstanceOf(Error)
     expect(error).toMatchObject({ name: 'RealtimeError', code: 'outbox-full', retry: 'later' })
     expect(error.message).toMatch(/outbox/i)
-    expect(error.remedy).toContain('Publish less')
+    expect(error.remedy).toContain('Send less')
   })
 
   test('carries what it is given', () => {

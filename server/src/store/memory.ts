@@ -29,6 +29,10 @@ export interface MemoryStoreOptions extends RetentionOptions {
   createId?: (() => string) | undefined
 }
 
+/** Logs above which empty ones go before their time, and how many are looked at for one that comes. */
+const MAX_LOGS = 50_000
+const LOOKED_AT = 16
+
 /**
  * A store that keeps everything in this object and nothing on disk.
  *
@@ -42,9 +46,21 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
   const unattached = new Unattached<Holding>(retention.producerLimit, retention.producerTtlMs)
   const open = (channel: string): Log => {
     let log = logs.get(channel)
-    if (!log) logs.set(channel, (log = new Log(createId(), retention)))
+    if (!log) {
+      makeRoom()
+      logs.set(channel, (log = new Log(createId(), retention)))
+    }
     log.idleSinceMs = undefined
     return log
+  }
+  /** Names cost a client nothing: of the logs that hold nothing, the oldest go. That costs an epoch in which nothing was said. */
+  const makeRoom = () => {
+    if (logs.size < MAX_LOGS) return
+    let looked = 0
+    for (const [channel, log] of logs) {
+      if (log.isEmpty) logs.delete(channel)
+      if (++looked >= LOOKED_AT) return
+    }
   }
   const claim = (log: Log, producer: ProducerClaim): ProducerRecord | ClaimRefusal => {
     const known = log.holdings.get(producer.id)

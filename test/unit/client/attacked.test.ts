@@ -1,5 +1,6 @@
 // What an attack once got through: readers that change in the middle, sockets that drain oddly, ends that were not the end.
 
+import type { Client } from 'steadywire'
 import { expect, test } from 'vitest'
 import { anEvent } from '../../support/fake-server.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
@@ -86,13 +87,17 @@ test('a link that is dead one way is noticed within 36 s, whatever small things 
   expect(noticedAtMs - diedAtMs).toBeLessThanOrEqual(36_000)
 })
 
-test('a publish on the position of a channel that has none is a publish without a base', async () => {
+test.each([
+  ['the position of a channel that has none', (client: Client) => client.channel('a').state.getSnapshot().position],
+  ['an offset alone', () => 5],
+  ['half a position', () => ({ offset: 5 })],
+])('a publish on %s is refused at once, and the client lives on', async (_, base) => {
   const stage = new Stage()
   const server = stage.fake()
   const client = await stage.connected()
-  const room = client.channel('a')
-  watch(room.publish('m', 1, { base: room.state.getSnapshot().position as never }))
+  const refused = watch(client.channel('a').publish('m', 1, { base: base(client) as never }))
+  watch(client.channel('a').publish('m', 2))
   await stage.advance(CONNECT_MS)
-  expect(server.framesOf('pub')).toMatchObject([{ data: 1 }])
-  expect(server.framesOf('pub')[0]).not.toHaveProperty('base')
+  expect(refused.result).toMatchObject({ code: 'invalid', outcome: 'rejected' })
+  expect(server.framesOf('pub')).toMatchObject([{ data: 2 }])
 })

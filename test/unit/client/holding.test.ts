@@ -160,6 +160,17 @@ describe('a missing message', () => {
 })
 
 describe('while a page is awaited', () => {
+  test('an empty page and what follows it in one message leave nothing counted', async () => {
+    const it = await reading({}, { fetch: () => [] })
+    it.server.last.say({ type: 'behind', channel: 'a' })
+    await it.stage.advance(20)
+    const [fetch] = it.fetches()
+    const page = { type: 'page', channel: 'a', request: fetch?.request, from: 1, events: [], more: false }
+    it.server.last.say(page, anEvent('a', 1), anEvent('a', 2))
+    await it.stage.advance(20)
+    expect([it.heard, it.client.stats().held]).toEqual([upTo(2), 0])
+  })
+
   test('what is pushed waits for it: the page brings it, or it is pushed again', async () => {
     const it = await reading({}, { fetch: () => [] })
     grow(it, 6)

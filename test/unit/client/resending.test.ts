@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { anAttached, aWelcome, EPOCH } from '../../support/fake-server.ts'
-import { connected, SILENT } from '../../support/desk.ts'
+import { SILENT } from '../../support/desk.ts'
 import { aRecord, reconnect, RECONNECT_MS, recorded, remembering } from '../../support/records.ts'
 import { CONNECT_MS, Stage, watch } from '../../support/stage.ts'
 

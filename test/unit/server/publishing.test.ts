@@ -27,7 +27,7 @@ describe('a publish', () => {
     expect(stage.ids('a')).toEqual(['mine'])
   })
 
-  test.each(['constructor', '__proto__', 'toString', ' ', '\n', '\u0000', '\ud83d\ude00', 'x'.repeat(256)])(
+  test.each(['constructor', '__proto__', 'toString', ' ', '\n', '\ud83d\ude00', 'x'.repeat(256)])(
     'reaches a channel named %j',
     (channel) => {
       const stage = new Stage()
