@@ -30,7 +30,8 @@ export interface SqliteStore extends Store {
  *
  * What has been acknowledged is on the disk: it survives a crash of the process and the loss of power. All that arrives
  * in one tick is committed at once, so that a busy server waits for the disk as seldom as possible. The file has one
- * owner, until {@link SqliteStore.close} or the end of the process, however it ends. Needs Node 22.13.
+ * owner, until {@link SqliteStore.close} or the end of the process, however it ends. It must not be removed or replaced meanwhile:
+ * what is then acknowledged goes into a file that nobody will open again. Needs Node 22.13.
  *
  * An older copy of the file in its place is a loss that nobody can see: clients would take what is new for what they know.
  * Run `UPDATE channel SET epoch = hex(randomblob(16)); DELETE FROM producer` on such a copy first.
