@@ -12,6 +12,7 @@ import { afterEach, expect, test } from 'vitest'
 import { until } from '../support/until.ts'
 
 const COUNT = process.env['LONG'] === undefined ? 5_000 : 50_000
+const WARM_UP = 5_000
 const AWAY = fileURLToPath(new URL('../support/away.ts', import.meta.url))
 /** What a client may hold by G15, for one channel and default options: the socket, two bounds, a page, and 200 KiB. */
 const MAX_HELD_BYTES = 32_768 + 262_144 + 32_768 + 262_144 + 204_800
@@ -60,10 +61,10 @@ async function leave(): Promise<void> {
   await until(() => last.left === true)
 }
 
-async function comeBack(): Promise<Report> {
+async function comeBack(top: number): Promise<Report> {
   child.stdin.write('return\n')
   await until(
-    () => last.fresh === true && last.offset === COUNT,
+    () => last.fresh === true && last.offset === top,
     120_000,
     () => JSON.stringify(last),
   )
@@ -72,17 +73,18 @@ async function comeBack(): Promise<Report> {
 
 test(`${COUNT} messages of 1 KiB that are kept arrive in order, and little is held at a time`, async () => {
   await start({ store: memoryStore({ historyLimit: 100_000 }) })
-  await publish(0, 1)
-  await until(() => last.count === 1)
+  // Code that has been compiled and optimised is on the heap too: what counts is what the messages add to it.
+  await publish(0, WARM_UP)
+  await until(() => last.count === WARM_UP && last.fresh === true)
   await leave()
-  await publish(1, COUNT)
+  await publish(WARM_UP, WARM_UP + COUNT)
   const startedAtMs = performance.now()
-  const { count, outOfOrder, resets, heapGrowthBytes } = await comeBack()
+  const { count, outOfOrder, resets, heapGrowthBytes } = await comeBack(WARM_UP + COUNT)
   const seconds = ((performance.now() - startedAtMs) / 1_000).toFixed(1)
   console.log(
     `${count} messages in ${seconds} s; the heap grew by ${heapGrowthBytes} of ${MAX_HELD_BYTES} B at the most`,
   )
-  expect({ count, outOfOrder, resets }).toEqual({ count: COUNT - 1, outOfOrder: 0, resets: [] })
+  expect({ count, outOfOrder, resets }).toEqual({ count: COUNT, outOfOrder: 0, resets: [] })
   expect(heapGrowthBytes).toBeLessThanOrEqual(MAX_HELD_BYTES)
 })
 
@@ -97,7 +99,7 @@ test(`of ${COUNT} messages of which a fifth is kept: one new start with a snapsh
   const position = await publish(1, upTo + 1)
   snapshot = { data: { upTo }, position }
   await publish(upTo + 1, COUNT)
-  const { count, outOfOrder, resets } = await comeBack()
+  const { count, outOfOrder, resets } = await comeBack(COUNT)
   expect(resets).toEqual([{ reason: 'history-evicted', snapshot: { upTo }, offset: position.offset }])
   expect({ count, outOfOrder }).toEqual({ count: COUNT - 1 - upTo, outOfOrder: 0 })
 })
