@@ -37,7 +37,9 @@ export function rate(world: World): Checker {
           if (links.length > 1) violation('G18', `two sockets in use by ${client.name}`)
         }
       }
-      if (input.type === 'socket.ended' && effects.some(({ type }) => type === 'emit' || type === 'changed')) {
+      // One of an abandoned socket means nothing, also where something else is due in the same step.
+      const heard = input.type === 'socket.ended' && client.session.getSnapshot().cause?.closeCode === input.closeCode
+      if (heard && effects.some(({ type }) => type === 'emit' || type === 'changed')) {
         const wishMs = Number(/retry=(\d+)/.exec(input.reason)?.[1] ?? 0)
         const waitMs = Math.max(wishMs, SLOW_CODES.includes(input.closeCode) ? SLOW_MS : 0)
         floors.set(client, { fromMs: nowMs, untilMs: nowMs + waitMs })
