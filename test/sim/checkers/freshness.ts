@@ -43,7 +43,8 @@ export function freshness(world: World, oracle: Oracle, heartbeatMs: number): Ch
 
   return {
     stepped(client, { type }) {
-      if (type === 'publish' || client.hasLeft) return
+      // Handing over is told without a look at the clocks; who looks at the channel then has them read (`looked`).
+      if (type === 'publish' || type === 'delivered' || client.hasLeft) return
       for (const [channel, count] of client.subscribed)
         if (count > 0) judge(client, channel, client.session.getChannelSnapshot(channel))
     },
