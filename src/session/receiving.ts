@@ -161,7 +161,11 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
     const top = listed.get(record.channelName)
     // One whose top was told since then may have been too new to be listed.
     if (top || record.topHeardAtMs < askedAtMs) {
-      if (top) heardTop(core, record, top)
+      if (top) {
+        heardTop(core, record, top)
+        // A lower top than was known is no answer to what was asked later.
+        record.topAskedAtMs = askedAtMs
+      }
       confirmTop(core, record, askedAtMs)
     }
     if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
