@@ -25,7 +25,7 @@ const ERRORS = {
   closed: ['Create a new client.', 'never'],
   config: ['Correct it.', 'never'],
   'connection-lost': ['Wait.'],
-  'connection-refused': ['Check the address.'],
+  'connection-refused': ['Check address.'],
   'epoch-changed': ['Look for it.', 'never'],
   forbidden: ['Ask for access.', 'never'],
   'frame-too-large': ['Send less.', 'never'],
