@@ -18,14 +18,14 @@ const LISTS = {
   core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest`,
-  channelRecord: `phase lane reached granted askedAtMs recordId fetching early history wanted asking view shown shownIn isFresh channelName newest
+  channelRecord: `phase lane reached granted askedAtMs incarnationId fetching early historyEpoch wanted asking view shown shownIn isFresh channelName newest
     readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
     topHeardAtMs completeAtMs overlapOffset`,
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
   // An entry of the outbox is a publish, and that an input.
-  entry: 'socketId recordId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint',
+  entry: 'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint',
   outbox: 'unsettled unanswered unansweredBytes dueAtMs unsettledBytes lastSequence',
   delivery: 'lane detail',
   lane: 'queued parked isClosed skipTo',

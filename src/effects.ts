@@ -108,7 +108,7 @@ export interface Lane {
 }
 
 /** What handlers hear of. */
-export type Happening =
+type Happening =
   | { readonly event: 'message'; readonly detail: Message }
   | { readonly event: 'reset'; readonly detail: Reset }
 

@@ -28,7 +28,7 @@ export interface Entry extends Publish {
   /** The socket that carried it last; 0 if that has forgotten it. */
   socketId: number
   /** The server's record under which it was first sent. */
-  recordId: string | undefined
+  incarnationId: string | undefined
   /** It has been sent under another sequence, of which nothing is known any more. */
   isDoubtful: boolean
 }
@@ -93,7 +93,7 @@ export function offer(
     sequence: 0,
     sentAtMs: 0,
     socketId: 0,
-    recordId: undefined,
+    incarnationId: undefined,
     isDoubtful: false,
   })
   outbox.unsettledBytes += bytes
@@ -169,5 +169,5 @@ export function renew(outbox: Outbox, entry: Entry): void {
   free(outbox, entry)
   entry.isDoubtful = true
   entry.sequence = entry.socketId = 0
-  entry.recordId = undefined
+  entry.incarnationId = undefined
 }

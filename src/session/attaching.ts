@@ -104,9 +104,8 @@ export function attach(core: Core, record: ChannelRecord): void {
 function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
-  record.completeAtMs = -Infinity
   record.overlapOffset = 0
-  record.isRefreshing = record.isFresh = false
+  record.isRefreshing = false
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */

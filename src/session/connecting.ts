@@ -63,7 +63,7 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
           pick(core.publishes, () => true),
           'closed',
         )
-      for (const entry of pick(core.publishes, ({ sequence, recordId }) => sequence && !recordId))
+      for (const entry of pick(core.publishes, ({ sequence, incarnationId }) => sequence && !incarnationId))
         loseTrack(core, entry, 'connection-lost')
       detachAll(core)
     }

@@ -30,7 +30,7 @@ export interface Attachment {
   askedAtMs: number
   granted: readonly Grant[]
   /** The server's record of this producer in the channel; '' where it keeps none. */
-  recordId: string
+  incarnationId: string
   /** The number of the fetch that is unanswered, and when it was sent. */
   fetching: number
   fetchedAtMs: number
@@ -47,7 +47,7 @@ export function unattached(): Attachment {
     asksReset: false,
     askedAtMs: Infinity,
     granted: [],
-    recordId: '',
+    incarnationId: '',
     fetching: 0,
     fetchedAtMs: Infinity,
     questionAtMs: 0,
@@ -68,7 +68,7 @@ export interface ChannelRecord extends Attachment {
   /** What arrived before its turn, by offset. It counts as waiting in the lane. */
   readonly early: Map<number, Delivery>
   /** The history that acknowledgements count in. */
-  history: string
+  historyEpoch: string
   /** The newest position that the server has named, when it was asked and when it said so; elapsed time. */
   newest: Position | null
   topAskedAtMs: number
@@ -228,7 +228,7 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       shownIn: undefined,
       lane: createLane(),
       early: new Map(),
-      history: '',
+      historyEpoch: '',
       newest: null,
       topAskedAtMs: 0,
       topHeardAtMs: 0,
@@ -265,6 +265,8 @@ export function closeLane(record: ChannelRecord): void {
   record.early.clear()
   record.lane.isClosed = true
   record.lane = createLane()
+  record.completeAtMs = -Infinity
+  record.isFresh = false
 }
 
 /** Sends a frame, and makes sure of the socket if what it asks is not answered in time. */

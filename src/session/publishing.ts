@@ -7,9 +7,8 @@
 //   rest is sent again under the same sequence. Another incarnation of the record knows nothing of what was sent before it.
 // - Without a record (level 1) an answer can only come on the socket that carried the publish.
 
-import { answer, isUnsent, offer, pick, release, renew, take } from '../delivery/outbox.ts'
 import { PHASES } from '../connection/phases.ts'
-import type { Entry } from '../delivery/outbox.ts'
+import { answer, type Entry, isUnsent, offer, pick, release, renew, take } from '../delivery/outbox.ts'
 import type { InputOf, Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
@@ -54,7 +53,7 @@ export function pump(core: Core): void {
       take(core.publishes, entry, core.serverLimits, core.clock.awakeMs)
     ) {
       entry.socketId = core.socketId
-      entry.recordId ??= channelRecord(core, entry.channel).recordId
+      entry.incarnationId ??= channelRecord(core, entry.channel).incarnationId
       send(core, pubFrame(entry, entry.sequence))
       undrainedBytes += entry.bytes
     } else return
@@ -69,7 +68,7 @@ export function canWrite(core: Core, channel: string): boolean {
 
 export function acked(core: Core, frame: AckFrame): Violation {
   return answered(core, frame, ({ id }) => {
-    return { id, epoch: channelRecord(core, frame.channel).history, offset: frame.offset }
+    return { id, epoch: channelRecord(core, frame.channel).historyEpoch, offset: frame.offset }
   })
 }
 
@@ -99,16 +98,15 @@ export function refuseUnsent(core: Core, channel: string, code: ErrorCode): void
 
 /** The server's record tells what it has stored, and by its incarnation whether it can know of the rest. */
 export function reconcile(core: Core, record: ChannelRecord, frame: AttachedFrame): void {
-  const lostCode = record.history === frame.top.epoch ? 'record-lost' : 'epoch-changed'
-  record.history = frame.top.epoch
-  record.recordId = frame.producer?.incarnation ?? ''
+  const lostCode = record.historyEpoch === frame.top.epoch ? 'record-lost' : 'epoch-changed'
+  record.incarnationId = frame.producer?.incarnation ?? ''
   const stored = new Map(frame.producer?.done.map((one) => [one[0], one]))
   for (const entry of pick(core.publishes, ({ channel, sequence }) => sequence && channel === record.channelName)) {
     const [, id, offset = 0] = stored.get(entry.sequence) ?? []
     if (id === entry.id) {
       release(core.publishes, entry)
-      settle(core, entry, { id: entry.id, epoch: record.history, offset })
-    } else if (entry.recordId !== record.recordId) loseTrack(core, entry, lostCode)
+      settle(core, entry, { id: entry.id, epoch: frame.top.epoch, offset })
+    } else if (entry.incarnationId !== record.incarnationId) loseTrack(core, entry, lostCode)
   }
 }
 

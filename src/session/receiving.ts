@@ -46,7 +46,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   record.granted = record.wanted.filter((grant) => frame.grants.includes(grant))
   record.trouble = null
   if (frame.producer || record.granted.includes('write')) reconcile(core, record, frame)
-  record.history = frame.top.epoch
+  record.historyEpoch = frame.top.epoch
   const reads = reading(core, frame)
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reads) touch(core, record, 'live')
@@ -78,11 +78,8 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   }
   record.isRefreshing = record.asksReset = false
   record.reached = frame.position
-  // Until handlers have it, nothing is fresh.
-  record.isFresh = false
-  record.completeAtMs = -Infinity
   record.gapAtMs = Infinity
-  record.history = frame.position.epoch
+  record.historyEpoch = frame.position.epoch
   record.overlapOffset = frame.overlapTo ?? 0
   record.fetching = 0
   core.patience = 1
@@ -160,14 +157,13 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
     if (!reading(core, { channel: record.channelName }) || !record.reached) continue
     const top = listed.get(record.channelName)
     // One whose top was told since then may have been too new to be listed.
-    if (top || record.topHeardAtMs < askedAtMs) {
-      if (top) {
-        heardTop(core, record, top)
-        // A lower top than was known is no answer to what was asked later.
-        record.topAskedAtMs = askedAtMs
-      }
-      confirmTop(core, record, askedAtMs)
+    const isTold = top || record.topHeardAtMs < askedAtMs
+    if (top) {
+      heardTop(core, record, top)
+      // A lower top than was known is no answer to what was asked later.
+      record.topAskedAtMs = askedAtMs
     }
+    if (isTold) confirmTop(core, record, askedAtMs)
     if (!hasReached(record.reached, record.newest)) waitForGap(core, record)
   }
 }
@@ -223,7 +219,7 @@ function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'):
 }
 
 function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: number): void {
-  record.reached = { epoch: record.history, offset }
+  record.reached = { epoch: record.historyEpoch, offset }
   core.effects.push(delivery)
 }
 
@@ -234,7 +230,7 @@ function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: 
     name,
     data,
     offset,
-    epoch: record.history,
+    epoch: record.historyEpoch,
     sender,
     storedAtMs,
     replayed,

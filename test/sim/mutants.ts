@@ -74,7 +74,7 @@ export const MUTANTS: readonly Mutant[] = [
     rule: 'R5',
     what: 'publishes are sent again under a record that knows nothing of them',
     file: 'src/session/publishing.ts',
-    line: '} else if (entry.recordId !== record.recordId) loseTrack(core, entry, lostCode)',
+    line: '} else if (entry.incarnationId !== record.incarnationId) loseTrack(core, entry, lostCode)',
     instead: '    }',
   },
   {

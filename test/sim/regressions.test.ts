@@ -17,12 +17,7 @@ test('a server that is started twice is one server', () => {
 })
 
 test('a channel that nobody reads any longer and somebody reads again begins anew', () => {
-  const run = createRun(1, 1, {})
-  const { world, clients } = run
-  const [client] = clients
-  client?.connect()
-  client?.subscribe('room')
-  advance(run, 1_000)
+  const { run, world, client } = readingRun()
   world.server.publish('room', 'm', 1)
   advance(run, 1_000)
   client?.unsubscribe('room')
@@ -36,12 +31,7 @@ test('a channel that nobody reads any longer and somebody reads again begins ane
 })
 
 test('the last message of a lingering channel belongs to nobody', () => {
-  const run = createRun(1, 1, {})
-  const { world, clients } = run
-  const [client] = clients
-  client?.connect()
-  client?.subscribe('room')
-  advance(run, 1_000)
+  const { run, world, client } = readingRun()
   client?.unsubscribe('room')
   // It arrives in the moment in which the channel stops lingering.
   advance(run, 995)
@@ -54,3 +44,14 @@ test('the last message of a lingering channel belongs to nobody', () => {
   advance(run, 1_000)
   expect(client?.handed.get('room')).toMatchObject({ offset: 3 })
 })
+
+/** One client that has long read the room. */
+function readingRun() {
+  const run = createRun(1, 1, {})
+  const { world, clients } = run
+  const [client] = clients
+  client?.connect()
+  client?.subscribe('room')
+  advance(run, 1_000)
+  return { run, world, client }
+}

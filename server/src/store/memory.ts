@@ -53,13 +53,15 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     log.idleSinceMs = undefined
     return log
   }
-  /** Names cost a client nothing: of the logs that hold nothing, the oldest go. That costs an epoch in which nothing was said. */
+  /** Names cost a client nothing: of the logs that hold nothing, the oldest go. That costs whoever reads them a reset to nothing. */
   const makeRoom = () => {
     if (logs.size < MAX_LOGS) return
-    let looked = 0
+    let left = LOOKED_AT
     for (const [channel, log] of logs) {
-      if (log.isEmpty) logs.delete(channel)
-      if (++looked >= LOOKED_AT) return
+      if (left-- === 0) return
+      logs.delete(channel)
+      // To the end, so that the next look begins behind those that stay.
+      if (!log.isEmpty) logs.set(channel, log)
     }
   }
   const claim = (log: Log, producer: ProducerClaim): ProducerRecord | ClaimRefusal => {

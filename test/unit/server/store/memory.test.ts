@@ -26,6 +26,25 @@ describe('the memory store', () => {
     expect(topOf(memoryStore())).toMatchObject({ top: 0, first: 1 })
   })
 
+  test('keeps what was said and lets the oldest names go that nobody has said anything in', () => {
+    const store = memoryStore()
+    const epochOf = (channel: string) => {
+      let epoch = ''
+      store.tops([channel], (answer) => {
+        if (answer !== 'unavailable') epoch = answer[0]?.epoch ?? ''
+      })
+      return epoch
+    }
+    const said = Array.from({ length: 40 }, (_, i) => `said ${i}`)
+    const events = [{ id: 'i', name: 'n', dataText: '1' }]
+    for (const channel of said) store.append({ channel, nowMs: 0, events }, () => {})
+    const before = said.map(epochOf)
+    const oldest = epochOf('name 0')
+    for (let i = 1; i < 50_100; i++) epochOf(`name ${i}`)
+    expect(said.map(epochOf)).toEqual(before)
+    expect(epochOf('name 0')).not.toBe(oldest)
+  })
+
   test('draws epochs that nobody has seen', () => {
     const epochs = Array.from({ length: 100 }, () => topOf(memoryStore())?.epoch)
     expect(new Set(epochs).size).toBe(100)
