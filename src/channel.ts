@@ -95,7 +95,8 @@ export interface Channel {
    *
    * @throws RealtimeError `invalid`, outcome `rejected`: the name, the data, `priority`, `base` or `timeoutMs` cannot be used, or the server refused
    *   the message, with words of its own in `message`. Correct it.
-   * @throws RealtimeError `frame-too-large`, outcome `rejected`: it passes `maxFrameBytes`, or the server accepts less. Send less.
+   * @throws RealtimeError `frame-too-large`, outcome `rejected`: it passes `maxFrameBytes`, or the server accepts less.
+   *   Outcome `unknown` where the connection was closed for a message that is too large, this one being the largest on its way. Send less.
    * @throws RealtimeError `outbox-full`, outcome `rejected`: `outbox.maxMessages` or `outbox.maxBytes` is reached. Publish less.
    * @throws RealtimeError `forbidden`: the server refused this channel; `too-many` or `internal`: a limit of the server is reached,
    *   or it failed. Outcome `rejected`, but `unknown` where an earlier connection had sent it. Only the last two may pass by themselves.
@@ -133,6 +134,8 @@ export interface ChannelHandle {
   readonly channel: Channel
   /** Tells whether the channel must wait until `resume` is called. */
   deliver(delivery: Delivery, resume: Resume): boolean
+  /** The new start that was asked for is made, or will not be. */
+  refreshed(error: RealtimeError | undefined): void
 }
 
 export function createChannel(name: string, port: ChannelPort): ChannelHandle {
@@ -140,28 +143,20 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   const handlers = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
 
   /** What waits for the next new start. */
-  const refreshing: (() => void)[] = []
+  const refreshing = [] as ((error: RealtimeError | undefined) => void)[]
 
   function refresh(): Promise<void> {
     const release = reading()
-    let stop = () => {}
-    const done = new Promise<void>((resolve, reject) => {
-      const look = () => {
-        const { status, lastError } = port.state.getSnapshot()
-        if (status === 'idle') reject(new RealtimeError('closed'))
-        if (status === 'denied' || status === 'detached') reject(lastError)
-      }
-      refreshing.push(resolve)
-      stop = port.state.subscribe(look)
-      port.feed({ type: 'refresh', channel: name })
-      look()
-    })
-    const settlement = done.finally(() => {
-      stop()
-      release()
+    const settlement = new Promise<void>((resolve, reject) => {
+      refreshing.push((error) => {
+        if (error) reject(error)
+        else resolve()
+        release()
+      })
     })
     // A refusal is told of by an `error` event anyway.
     settlement.catch(() => {})
+    port.feed({ type: 'refresh', channel: name })
     return settlement
   }
 
@@ -196,22 +191,17 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       }
       const answers: unknown[] = []
       handlers.emit(event, detail, answers)
-      const asking = detail.reason === 'asked' ? refreshing.splice(0) : []
-      const done = () => asking.forEach((resolve) => resolve())
       // Left out is only what all of them have.
       const reach = (answer: unknown) => {
         const position = (answer as { readonly position?: Position } | undefined)?.position
         return position?.epoch === detail.position.epoch ? position.offset : 0
       }
-      if (!answers.some(Boolean)) {
-        done()
-        return false
-      }
-      void Promise.all(answers).then((settled) => {
-        resume(delivery, Math.min(...settled.map(reach)))
-        done()
-      })
-      return true
+      const waits = answers.some(Boolean)
+      if (waits) void Promise.all(answers).then((settled) => resume(delivery, Math.min(...settled.map(reach))))
+      return waits
+    },
+    refreshed(error) {
+      for (const settle of refreshing.splice(0)) settle(error)
     },
   }
 }

@@ -104,6 +104,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       settlements.delete(id)
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
+    refreshed: ({ channel, error }) => handles.get(channel)?.refreshed(error),
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
     changed: (channel) => changes.emit(channel),
   })

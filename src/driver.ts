@@ -36,6 +36,7 @@ export interface DriverPorts {
    * with the offset up to which the application has everything by itself; 0 if it has nothing.
    */
   deliver(delivery: Delivery, resume: Resume): boolean
+  refreshed(effect: EffectOf<'refreshed'>): void
   emit(effect: EffectOf<'emit'>): void
   /** What looks different now: a channel, or the connection as ''. */
   changed(channel: string): void

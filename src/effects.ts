@@ -138,4 +138,6 @@ export type Effect =
   | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }
   /** What looks different: a channel, or the connection as ''. */
   | { readonly type: 'changed'; readonly channel: string }
+  /** What asked for a new start has it, or will not. */
+  | { readonly type: 'refreshed'; readonly channel: string; readonly error?: RealtimeError | undefined }
   | { readonly type: 'closed' }

@@ -21,7 +21,7 @@ type ErrorText = readonly [remedy: string, retry?: Retry]
 // One row per code: what to do, and whether trying again can help, where that is not `later`. What happened is the code itself, read as words: every
 // page carries this table, so nothing is in it twice.
 const ERRORS = {
-  aborted: ['Look for it.', 'now'],
+  aborted: ['Try again.', 'now'],
   closed: ['Create a new client.', 'never'],
   config: ['Correct it.', 'never'],
   'connection-lost': ['Wait.'],
@@ -93,7 +93,14 @@ export class RealtimeError extends Error {
   constructor(code: ErrorCode, { message = words(code), ...detail }: ErrorFields = {}) {
     super(message)
     const [remedy, retry = 'later']: ErrorText = ERRORS[code]
-    Object.assign(this, { name: 'RealtimeError', code, remedy, retry, ...detail })
+    // To send again what may be there already would double it.
+    Object.assign(this, {
+      name: 'RealtimeError',
+      code,
+      remedy: detail.outcome === 'unknown' ? 'Look for it.' : remedy,
+      retry,
+      ...detail,
+    })
   }
 }
 

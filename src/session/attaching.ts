@@ -15,6 +15,7 @@ import {
   closeLane,
   dropEarly,
   isRead,
+  isRestless,
   complain,
   type Core,
   send,
@@ -22,6 +23,7 @@ import {
   sweepAt,
   touch,
   unattached,
+  type Violation,
 } from './core.ts'
 import { refuseUnsent } from './publishing.ts'
 
@@ -40,6 +42,7 @@ export function subscribe(core: Core, input: Named): void {
 export function restart(core: Core, input: Named): void {
   const record = channelRecord(core, input.channel)
   record.isRefreshing = true
+  record.phase = 'attaching'
   attach(core, record)
 }
 
@@ -56,12 +59,15 @@ export function attach(core: Core, record: ChannelRecord): void {
   const reads = isRead(core, record)
   const writes = record.unsettled > 0
   if (!reads && !writes) {
+    if (record.phase === 'idle') return
     // What was read of it is no longer kept up, so the next reader starts anew.
     if (record.asking) send(core, { type: 'unsub', channel: record.channelName, request: record.asking })
     Object.assign(record, unattached())
     forget(record)
     record.trouble = null
-    if (record.phase !== 'idle') touch(core, record, 'idle')
+    touch(core, record, 'idle')
+    // Who waits for a new start reads the channel, so that only the end of the client comes before it.
+    refreshed(core, record, new RealtimeError('closed'))
   } else if (
     record.asking &&
     (record.asksReset || !record.isRefreshing) &&
@@ -105,7 +111,12 @@ function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
   record.overlapOffset = 0
+}
+
+/** Whoever waits for a new start hears of it; an answer that is still to come means nothing to them. */
+export function refreshed(core: Core, record: ChannelRecord, error?: RealtimeError): void {
   record.isRefreshing = false
+  core.effects.push({ type: 'refreshed', channel: record.channelName, error })
 }
 
 /** The record whose newest `sub` this answers, if it has not been answered. */
@@ -126,14 +137,14 @@ export function denied(core: Core, frame: DeniedFrame): void {
 /** The channel cannot be had on this socket as it was wanted. */
 export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message?: string): void {
   record.trouble = new RealtimeError(code, { message })
-  record.isRefreshing = false
+  refreshed(core, record, record.trouble)
   complain(core, record.trouble, record.channelName)
   if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
   touch(core, record, 'denied')
 }
 
 /** The server has let go of the attachment: for good, or to be asked again. */
-export function detached(core: Core, frame: DetachedFrame): void {
+export function detached(core: Core, frame: DetachedFrame): Violation {
   const record = core.records.get(frame.channel)
   const isNewest = record?.asking === frame.request
   // One that has crossed a newer `sub` ends what went before its answer; any other older one means nothing.
@@ -142,7 +153,10 @@ export function detached(core: Core, frame: DetachedFrame): void {
   forgetUnanswered(core.publishes, record.channelName)
   record.granted = []
   if (!isNewest) return
-  if (frame.code !== 'revoked') return reattach(core, record)
+  if (frame.code !== 'revoked') {
+    if (isRestless(core, record)) return 'connection-lost'
+    return reattach(core, record)
+  }
   record.askedAtMs = Infinity
   deny(core, record, 'forbidden')
   touch(core, record, 'detached')

@@ -7,7 +7,7 @@
 //   one-way half-open socket keeps talking.
 // - Hints hurry or probe; none of them ends a socket or a wait by itself.
 
-import { pick, release } from '../delivery/outbox.ts'
+import { pick } from '../delivery/outbox.ts'
 import { backoffDelayMs, HINT_JITTER_MS, SLOW_DELAY_MS } from '../connection/backoff.ts'
 import { move, publicStatus } from '../connection/machine.ts'
 import { type Phase, type PhaseFacts, PHASES } from '../connection/phases.ts'
@@ -26,7 +26,7 @@ import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import type { ClientSnapshot } from '../snapshots.ts'
 import { attach, detachAll } from './attaching.ts'
 import { type ChannelRecord, complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
-import { giveUp, loseTrack, refusal, settle } from './publishing.ts'
+import { giveUp, loseTrack } from './publishing.ts'
 import { readTops } from './receiving.ts'
 
 /** A probe waits at least this long, in milliseconds, however quick the server has been. */
@@ -57,12 +57,7 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
       // The next session finds out what became of the rest, unless there is none.
-      if (!to.accepts)
-        giveUp(
-          core,
-          pick(core.publishes, () => true),
-          'closed',
-        )
+      if (!to.accepts) giveUp(core, [...core.publishes.unsettled], 'closed')
       for (const entry of pick(core.publishes, ({ sequence, incarnationId }) => sequence && !incarnationId))
         loseTrack(core, entry, 'connection-lost')
       detachAll(core)
@@ -184,9 +179,8 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
   core.askedWaitMs = Math.max(retryAfterMs(reason), policy === 'retry-slower' ? SLOW_DELAY_MS : 0)
   const isRefused = core.phase === 'opening' && code === 'connection-lost'
   if (code === 'frame-too-large') {
-    // A server that cannot read a message has not stored it; it would not be able to next time either.
-    const [largest] = [...core.publishes.unanswered.values()].sort((a, b) => b.bytes - a.bytes)
-    if (largest && release(core.publishes, largest)) settle(core, largest, refusal(largest, code))
+    // What cannot be read now cannot be read next time either. Whether this is what was too large, nobody says.
+    giveUp(core, [...core.publishes.unanswered.values()].sort((a, b) => b.bytes - a.bytes).slice(0, 1), code)
   }
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
   if (policy === 'replace') {

@@ -81,7 +81,7 @@ export interface ChannelRecord extends Attachment {
   overlapOffset: number
   /** The application has asked for a new start. */
   isRefreshing: boolean
-  /** Moves ahead with every reset that nobody asked for; awake time. */
+  /** Moves ahead with every new start that nobody asked for; awake time. */
   unrestAtMs: number
   phase: ChannelStatus
   /** Handlers and other readers; while above 0 the channel is wanted for reading. */
@@ -264,6 +264,7 @@ export function dropEarly({ early, lane }: ChannelRecord): void {
 export function closeLane(record: ChannelRecord): void {
   record.early.clear()
   record.lane.isClosed = true
+  record.lane.parked &&= []
   record.lane = createLane()
   record.completeAtMs = -Infinity
   record.isFresh = false
@@ -308,6 +309,15 @@ export function confirmTop(core: Core, record: ChannelRecord, askedAtMs = 0): vo
   record.completeAtMs = record.topAskedAtMs
   sweepAt(core, core.clock.awakeMs + freshForMs(core, record))
   touch(core, record)
+}
+
+/** New starts of a channel that nobody asked for: one in this time, in milliseconds, and three at once, are borne. */
+const REST_MS = 20_000
+
+/** Notices such a new start, and whether there are too many. */
+export function isRestless(core: Core, record: ChannelRecord): boolean {
+  record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + REST_MS
+  return record.unrestAtMs > core.clock.awakeMs + 3 * REST_MS
 }
 
 /** Notices what the server has said of a channel's top. */

@@ -74,7 +74,10 @@ export function acked(core: Core, frame: AckFrame): Violation {
 
 export function nacked(core: Core, frame: NackFrame): Violation {
   const code = frame.code === 'too-large' ? 'frame-too-large' : knownErrorCode(frame.code, 'invalid')
-  return answered(core, frame, (entry) => refusal(entry, code, frame.message))
+  return answered(core, frame, ({ isDoubtful }) => {
+    // That is certain, unless the server may have stored it before.
+    return new RealtimeError(code, { outcome: isDoubtful ? 'unknown' : 'rejected', message: frame.message })
+  })
 }
 
 function answered(
@@ -133,12 +136,7 @@ export function giveUp(core: Core, entries: readonly Entry[], code: ErrorCode): 
   }
 }
 
-/** The server will not have it: that is certain, unless it may have stored it before. */
-export function refusal({ isDoubtful }: Entry, code: ErrorCode, message?: string): RealtimeError {
-  return new RealtimeError(code, { outcome: isDoubtful ? 'unknown' : 'rejected', message })
-}
-
-export function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
+function settle(core: Core, { id, channel }: Publish, result: Receipt | RealtimeError): void {
   const record = channelRecord(core, channel)
   record.unsettled--
   touch(core, record)

@@ -21,13 +21,14 @@ import type {
   ResetFrame,
 } from '../protocol/frames.ts'
 import { distanceTo, hasReached } from '../delivery/position.ts'
-import { answering, deny } from './attaching.ts'
+import { answering, deny, refreshed } from './attaching.ts'
 import {
   type ChannelRecord,
   closeLane,
   confirmTop,
   dropEarly,
   heardTop,
+  isRestless,
   type Core,
   send,
   sweepAt,
@@ -35,9 +36,6 @@ import {
   type Violation,
 } from './core.ts'
 import { reconcile } from './publishing.ts'
-
-/** Resets that nobody asked for: one in this time, in milliseconds, and three at once, are borne. */
-const RESET_PAUSE_MS = 20_000
 
 /** The answer to a `sub`. With mode `reset` the frame that says where to go on from follows. */
 export function attached(core: Core, frame: AttachedFrame): Violation {
@@ -72,10 +70,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
   if (!hasReached(frame.top, frame.position)) return 'protocol'
   // The answer to a `sub` is no more than what was asked for.
-  if (frame.request !== record.asking) {
-    record.unrestAtMs = Math.max(record.unrestAtMs, core.clock.awakeMs) + RESET_PAUSE_MS
-    if (record.unrestAtMs > core.clock.awakeMs + 3 * RESET_PAUSE_MS) return 'connection-lost'
-  }
+  if (frame.request !== record.asking && isRestless(core, record)) return 'connection-lost'
   record.isRefreshing = record.asksReset = false
   record.reached = frame.position
   record.gapAtMs = Infinity
@@ -172,8 +167,12 @@ export function readTops(core: Core, { tops, n }: PongFrame): void {
 export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): void {
   const newest = new Map<Lane, Delivery>()
   for (const delivery of deliveries) {
-    delivery.lane.queued -= delivery.length
-    newest.set(delivery.lane, delivery)
+    const { lane, length, channel, event } = delivery
+    lane.queued -= length
+    newest.set(lane, delivery)
+    const record = core.records.get(channel)
+    // The newest start, and none that was asked for since is still to come.
+    if (event === 'reset' && record?.lane === lane && !record.isRefreshing) refreshed(core, record)
   }
   for (const [lane, { channel, event, detail }] of newest) {
     const record = core.records.get(channel)

@@ -48,6 +48,7 @@ export class SimClient implements Watched {
   readonly subscribed = new Map<string, number>()
   readonly handed = new Map<string, Position>()
   readonly mayBeginAnew = new Set<string>()
+  readonly refreshing = new Map<string, number>()
   hasLeft = false
   awayMs = 0
   trickedAtMs = -Infinity
@@ -96,6 +97,7 @@ export class SimClient implements Watched {
         counts.add(result instanceof Error ? `${String(result.outcome)}: ${result.code}` : 'acknowledged')
       },
       deliver: (delivery, resume) => this.#deliver(delivery, resume),
+      refreshed: ({ channel, error }) => this.#refreshed(channel, error),
       emit: ({ event, detail }) => {
         // A wrong state of the machine; a server's own trouble has the same code.
         if (event === 'error' && / while /.test(detail.error.message))
@@ -133,6 +135,23 @@ export class SimClient implements Watched {
       if (count === 1) this.mayBeginAnew.add(channel)
       this.feed({ type: 'unsubscribe', channel })
     })
+  }
+
+  /** Asks for a new start, reading until it is made. */
+  refresh(channel: string): void {
+    this.page.run(() => {
+      this.subscribe(channel)
+      this.refreshing.set(channel, (this.refreshing.get(channel) ?? 0) + 1)
+      this.feed({ type: 'refresh', channel })
+    })
+  }
+
+  #refreshed(channel: string, error: RealtimeError | undefined): void {
+    for (let left = this.refreshing.get(channel) ?? 0; left > 0; left--) {
+      this.#parts.counts.add(`refreshed: ${error?.code ?? 'done'}`)
+      this.unsubscribe(channel)
+    }
+    this.refreshing.delete(channel)
   }
 
   /** Publishes, once the page can run; answers what it published, if that is now. */

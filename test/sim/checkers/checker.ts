@@ -29,6 +29,8 @@ export interface Watched {
   readonly handed: ReadonlyMap<string, { readonly epoch: string; readonly offset: number }>
   /** Channels that nobody read for a while: the next message may be any. */
   readonly mayBeginAnew: ReadonlySet<string>
+  /** How many new starts of each channel were asked for and are not made. */
+  readonly refreshing: ReadonlyMap<string, number>
   /** What the application sees of a channel when it looks at this moment. */
   look(channel: string): ChannelSnapshot
   /** The application has closed it. */

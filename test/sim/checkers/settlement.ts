@@ -1,5 +1,5 @@
 // G1: every publish settles exactly once, in one of three ways, and in time: at the latest `timeoutMs` of awake time after
-// the call, and when the client is closed.
+// the call, and when the client is closed. Whoever asks for a new start hears of it in the end.
 
 import type { World } from 'steadywire/testing'
 import { RealtimeError } from '../../../src/errors.ts'
@@ -20,8 +20,10 @@ export function settlement(world: World): Checker {
         violation('G1', `${published.id} settled ${lateMs} ms after its time`)
     },
     finished(clients) {
-      for (const { name, publishes } of clients)
+      for (const { name, publishes, refreshing } of clients) {
         for (const { id, result } of publishes.values()) if (!result) violation('G1', `${name} never settled ${id}`)
+        for (const channel of refreshing.keys()) violation('G1', `${name} never began ${channel} anew`)
+      }
     },
   }
 }

@@ -50,7 +50,7 @@ export const APPLICATION: readonly Fault[] = [
   {
     name: 'refresh',
     rates: [0, 0, 0.02],
-    strike: ({ client, random }) => client.feed({ type: 'refresh', channel: random.pick(CHANNELS) }),
+    strike: ({ client, random }) => client.refresh(random.pick(CHANNELS)),
   },
   {
     name: 'disconnect',

@@ -169,6 +169,38 @@ describe('refresh', () => {
     expect(refreshed.result).toBe('done')
   })
 
+  test('is done with by a start that takes the place of the one it asked for, before handlers have that', async () => {
+    const it = await reading()
+    it.server.answers = { sub: () => [] }
+    const refreshed = watch(it.room.refresh().then(() => 'done'))
+    await it.stage.advance(CONNECT_MS)
+    const [sub] = it.server.framesOf('sub').slice(-1)
+    it.server.last.sayTogether(...(sub ? (startingAt(5).sub?.(sub, it.server.last) ?? []) : []), aReset(6))
+    await it.stage.advance(CONNECT_MS)
+    expect([it.client.stats().resets, refreshed.result]).toEqual([2, 'done'])
+  })
+
+  test('rejects closed where the client is closed while handlers are busy with the new start', async () => {
+    const it = await reading()
+    it.room.onReset(slowly().handler)
+    const refreshed = watch(it.room.refresh())
+    await it.stage.advance(CONNECT_MS)
+    void it.client.close()
+    await it.stage.advance(CONNECT_MS)
+    expect(refreshed.result).toMatchObject({ code: 'closed' })
+  })
+
+  test('from inside a handler of the start that it asked for comes to an end', async () => {
+    const it = await reading()
+    let calls = 0
+    it.room.onReset(async () => {
+      if (++calls < 3) await it.room.refresh()
+    })
+    const refreshed = watch(it.room.refresh().then(() => 'done'))
+    await it.stage.advance(1_000)
+    expect([calls, refreshed.result]).toEqual([3, 'done'])
+  })
+
   test('from inside a handler of a reset comes to an end', async () => {
     const it = await reading()
     let calls = 0
