@@ -198,6 +198,8 @@ export class Attachment implements Subscriber {
     this.#context.snapshots.ask(this.channel, (start) => {
       if (this.#isOutdated(frame)) return
       if (start === 'unavailable') return this.#storeLost()
+      // Lost while the application took its time: under that record nothing could be published.
+      if (record && this.#publishes.isGone) return this.#ask(frame)
       this.#attached(frame, grants, start.extent, start.snapshot ? 'initial' : judgement, record)
     })
   }

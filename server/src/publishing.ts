@@ -108,10 +108,15 @@ export class PublishQueue {
     return this.#queue.length === 0
   }
 
+  /** The store knows the producer no longer, and nobody has claimed it since. */
+  get isGone(): boolean {
+    return this.#goneFrom !== undefined
+  }
+
   offer(frame: PubFrame, isGranted: boolean): void {
     if (frame.sequence <= this.#lastSequence) return this.#line.close(CLOSE_BAD_FRAME, closeReason('sequence'))
     this.#lastSequence = frame.sequence
-    if (this.#goneFrom !== undefined) return
+    if (this.isGone) return
     const content = isGranted ? this.#content(frame, frame.data) : FORBIDDEN
     const bytes = isFault(content) ? 0 : content.dataText.length
     if (!this.#line.window.take(bytes)) return this.#line.close(CLOSE_BAD_FRAME, closeReason('window'))

@@ -267,6 +267,35 @@ describe('a producer that the store has forgotten', () => {
     expect(client.end).toBe('4400 sequence')
   })
 
+  test('is claimed once more where that shows while its snapshot is awaited', () => {
+    const publishing: ((answer: HookAnswer<unknown>) => void)[] = []
+    const snapshots: ((answer: HookAnswer<unknown>) => void)[] = []
+    const { stage, forget } = forgetfulStage({
+      onPublish: (_, done) => void publishing.push(done),
+      snapshot: (_, done) => void snapshots.push(done as (answer: HookAnswer<unknown>) => void),
+    })
+    const client = attachAs(stage, 1)
+    client.publish('a', 1)
+    client.say({ type: 'sub', channel: 'a', request: 2, want: ['read', 'write'] })
+    client.take()
+    forget()
+    publishing[0]?.({ answer: 1 })
+    stage.environment.settle()
+    expect(client.takeTypes()).toEqual(['detached'])
+    while (snapshots.length > 0) {
+      snapshots.shift()?.({ answer: undefined })
+      stage.environment.settle()
+    }
+    expect(client.take()).toMatchObject([{ type: 'attached', request: 2, producer: { last: 0 } }])
+    client.publish('a', 1)
+    publishing[1]?.({ answer: 1 })
+    stage.environment.settle()
+    expect(client.take()).toMatchObject([
+      { type: 'event', offset: 1 },
+      { type: 'ack', sequence: 1 },
+    ])
+  })
+
   test('may not send anew what had its answer before', () => {
     const { stage, forget } = forgetfulStage()
     const client = attachAs(stage, 1)
