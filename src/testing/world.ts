@@ -30,7 +30,7 @@ export interface World {
   createPage(name?: string): Page
   /** Options for `createClient`: an address and a page, by default one of its own. Pass a page to see its errors or give it hints. */
   clientOptions(page?: Page): { url: string; environment: Environment }
-  /** Lets `ms` milliseconds of virtual time pass. */
+  /** Lets `ms` milliseconds of virtual time pass. Throws a RangeError for anything but a number from 0 up that ends. */
   advance(ms: number): void
 }
 
@@ -63,7 +63,11 @@ export function createWorld({ seed = 1, faults = {}, ...server }: WorldOptions =
       url: 'ws://world.test/realtime',
       environment: page.environment,
     }),
-    advance: (ms) => clock.advance(ms),
+    advance(ms) {
+      // A client pings for ever: time without end would never come back.
+      if (!Number.isFinite(ms) || ms < 0) throw new RangeError(`Not a time to advance by: ${ms}`)
+      clock.advance(ms)
+    },
   }
   return world
 }
