@@ -208,6 +208,8 @@ export function createDriver(
     deliveries.unshift(...(lane.parked ?? []))
     lane.skipTo = skipTo
     lane.parked = undefined
+    // A handler may have taken any time, and its page may have slept.
+    readClocks()
     feed({ type: 'delivered', deliveries: [delivery] })
   }
 

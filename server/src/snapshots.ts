@@ -32,9 +32,9 @@ interface Kept {
   wasUsed: boolean
 }
 
-/** How often the application is asked before its snapshot is taken although the channel did not stand still. */
 /** Channels whose snapshot is being asked for at a time, at most. */
 const MAX_OPEN = 1_000
+/** How often the application is asked before its snapshot is taken although the channel did not stand still. */
 const MAX_TRIES = 2
 /** Characters of snapshots that are kept for the next who asks. */
 const MAX_KEPT_LENGTH = 16_777_216
@@ -80,7 +80,9 @@ export class Snapshots {
         const asked = this.#waiting.get(channel) ?? []
         this.#waiting.delete(channel)
         if (start !== 'unavailable') this.#keep(channel, start.snapshot)
-        for (const answer of asked) answer(start)
+        const [first, ...others] = asked
+        first?.(start)
+        if (others.length > 0) this.#again(channel, others)
       })
     })
   }
@@ -128,6 +130,14 @@ export class Snapshots {
       },
       (answer) => done('error' in answer ? 'failed' : answer.answer),
     )
+  }
+
+  /** Answers those who came later: what they are told of the top must be younger than their question. */
+  #again(channel: string, asked: readonly Done<Start>[]): void {
+    this.#read(channel, (extent) => {
+      const start = extent === 'unavailable' ? extent : { extent, ...this.#older(channel, extent) }
+      for (const answer of asked) answer(start)
+    })
   }
 
   /** The snapshot before, which is as true as ever, if the log still goes on from it. */

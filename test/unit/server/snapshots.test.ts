@@ -283,6 +283,24 @@ describe('the application is asked', () => {
     for (const client of clients) expect(client.take()).toMatchObject([{ type: 'reset', snapshot: 'state' }])
   })
 
+  test.each([null, { data: 'at 3' }])(
+    'and who comes while %j is looked at is told of a top younger than the question',
+    (answer) => {
+      const store = new SlowStore(memoryStore({ createId: () => 'e1' }))
+      const { stage, give } = pendingStage(3, { store })
+      const [early, late] = [stage.connect(), stage.connect()]
+      subscribe(early)
+      store.isSlow = true
+      give(answer)
+      store.isSlow = false
+      stage.publish('a')
+      expect(subscribe(late)).toEqual([])
+      store.answer()
+      stage.environment.settle()
+      expect(late.take()[0]).toMatchObject({ type: 'attached', top: at(4) })
+    },
+  )
+
   test('not again while a page leads from its snapshot to the top', () => {
     const { stage, asked } = answering(3, ({ top }) => ({ data: top.offset }), { options })
     subscribe(stage.connect())
