@@ -146,13 +146,14 @@ export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message
 /** The server has let go of the attachment: for good, or to be asked again. */
 export function detached(core: Core, frame: DetachedFrame): Violation {
   const record = core.records.get(frame.channel)
-  const isNewest = record?.asking === frame.request
-  // One that has crossed a newer `sub` ends what went before its answer; any other older one means nothing.
-  if (!record || (!isNewest && record.askedAtMs === Infinity)) return
+  if (!record) return
+  const since = record.asking - frame.request
+  // One that has crossed a newer `sub` ends what went before its answer; any other means nothing.
+  if (since < 0 || (since && record.askedAtMs === Infinity)) return
   // What it has not answered on this socket it never will.
   forgetUnanswered(core.publishes, record.channelName)
   record.granted = []
-  if (!isNewest) return
+  if (since) return
   if (frame.code !== 'revoked') {
     if (isRestless(core, record)) return 'connection-lost'
     return reattach(core, record)

@@ -153,6 +153,19 @@ describe('detached', () => {
     expect([it.sent.result, it.server.framesOf('sub').length, it.stage.dials.length]).toEqual([undefined, 1, 1])
   })
 
+  test('of an attachment that there never was frees nothing, also while a newer answer is awaited', async () => {
+    const limits = { ...aWelcome().limits, window: 1 }
+    const it = await inFlight({}, { hello: () => [aWelcome({ limits })] })
+    watch(it.client.channel('b').publish('m', 2))
+    await it.stage.advance(CONNECT_MS)
+    it.server.answers = { ...SILENT, sub: () => [] }
+    it.client.channel('a').retain()
+    await it.stage.advance(CONNECT_MS)
+    it.server.last.say(detached(it.server.last.requestOf('a') + 1, 'producer-gone'))
+    await it.stage.advance(CONNECT_MS)
+    expect(it.server.framesOf('pub')).toHaveLength(1)
+  })
+
   test('is answered by one sub each; more than three in a minute replace the connection, after a wait', async () => {
     const it = await inFlight({ backoff: { minDelayMs: 60_000 } })
     it.server.answers = { ...SILENT, sub: ({ request }) => [detached(request, 'producer-gone')] }
