@@ -79,6 +79,7 @@ function frameWord(frame: object): string {
   return facts.length > 0 ? `${type}(${facts.join(' ')})` : String(type)
 }
 
+const MAX_HASHES = 10_000
 const hashes = new Map<string, number>()
 
 function hashOf(text: string): number {
@@ -87,7 +88,7 @@ function hashOf(text: string): number {
     hash = 0
     for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0
     // Ids are many and seen once: only words are worth keeping.
-    if (text.length < 20) hashes.set(text, hash)
+    if (text.length < 20 && hashes.size < MAX_HASHES) hashes.set(text, hash)
   }
   return hash
 }
