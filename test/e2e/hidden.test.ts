@@ -3,6 +3,7 @@
 // Rules of this file:
 // - Chromium really hides and freezes the page; the proxy really carries nothing more on the connection that the page has.
 // - What the page calls fresh is compared with when the server stored what: nothing stale may ever have been called that.
+// - Only away for longer than a channel stays fresh (the long form) could it be called so for too long.
 
 import type { Browser, Page } from 'puppeteer-core'
 import { createClient, type Client } from 'steadywire'
@@ -13,6 +14,8 @@ import { type FaultProxy, startProxy } from '../support/proxy.ts'
 import { until } from '../support/until.ts'
 
 const FRESH_WITHIN_MS = 6_000
+/** A heartbeat interval and ten seconds. */
+const FRESH_FOR_MS = 35_000
 const AWAY_MS = process.env['LONG'] === undefined ? 3_000 : 40_000
 
 /** What the page said of its channel at some moment. */
@@ -84,11 +87,12 @@ describe.runIf(hasBrowser('chromium'))('a tab whose connection died while nobody
   })
 })
 
-/** It was called fresh as of an instant before which something was stored that it did not have. */
-function isWrong({ fresh, syncedAtMs, offset }: Look): boolean {
-  const next = storedAtMs[offset + 1]
+/** It was called fresh as of an instant before which something was stored that it did not have, or that is too long ago. */
+function isWrong({ atMs, fresh, syncedAtMs, offset }: Look): boolean {
+  if (fresh !== true) return false
+  const next = storedAtMs[offset + 1] ?? Infinity
   // The clocks are one, read in two processes: a few milliseconds are theirs.
-  return fresh === true && next !== undefined && next < (syncedAtMs ?? 0) - 5
+  return syncedAtMs === null || next < syncedAtMs - 5 || atMs - syncedAtMs > FRESH_FOR_MS + 5
 }
 
 async function lastLook(page: Page): Promise<Look> {
