@@ -42,9 +42,16 @@ export function syncedWords({ status, fresh, syncedAtMs }) {
   return `Complete up to ${new Date(syncedAtMs).toLocaleTimeString()}`
 }
 
+/** Why nobody can tell what became of a message, where the error's own words are for developers. */
+const DOUBTS = new Map([
+  ['epoch-changed', 'The server was reset meanwhile.'],
+  ['record-lost', 'The server was reset meanwhile.'],
+  ['timeout', 'No answer has come in time.'],
+])
+
 /** What became of a message of one's own that was not acknowledged. */
 export function outcomeWords(state, error) {
-  if (state === 'unknown') return `May or may not have arrived. ${sentence(error.message)}`
+  if (state === 'unknown') return `May or may not have arrived. ${DOUBTS.get(error.code) ?? sentence(error.message)}`
   return `Not sent. ${sentence(error.message)} ${error.remedy}`
 }
 

@@ -15,10 +15,11 @@ interface Words {
 
 // Not a literal, because there are no types to find for it.
 const WORDS: string = '../../examples/vanilla-chat/words.js'
-const { connectionWords, syncedWords, resetWords } = (await import(WORDS)) as {
+const { connectionWords, outcomeWords, syncedWords, resetWords } = (await import(WORDS)) as {
   connectionWords(connection: object, room: object, now: { nowMs: number; online: boolean }): Words
   syncedWords(room: object): string
   resetWords(reason: string): string
+  outcomeWords(state: string, error: object): string
 }
 
 const NOW_MS = 1_000_000
@@ -82,6 +83,15 @@ test('how far the page is complete is said only while it may be behind', () => {
   expect(syncedWords({ ...LIVE, status: 'attaching' })).toContain('Complete up to ')
   expect(syncedWords({ ...LIVE, fresh: false })).toContain('Complete up to ')
   expect(syncedWords({ ...LIVE, status: 'attaching', syncedAtMs: null })).toBe('')
+})
+
+test.each([
+  ['epoch-changed', 'The server was reset meanwhile.'],
+  ['record-lost', 'The server was reset meanwhile.'],
+  ['timeout', 'No answer has come in time.'],
+  ['replaced', 'Taken over.'],
+])('a message in doubt says why: %s', (code, why) => {
+  expect(outcomeWords('unknown', { code, message: 'Taken over' })).toBe(`May or may not have arrived. ${why}`)
 })
 
 test('a reset for a reason of the server’s own still says that history restarted', () => {
