@@ -76,7 +76,8 @@ export interface Channel {
   /**
    * Asks the server for a new start of this channel, and resolves when the handlers of `onReset` are done with it.
    *
-   * Waits for the connection where there is none. Reads the channel until then. The server may answer with a snapshot that it has had
+   * Waits for the connection where there is none. Reads the channel until then. A call while another one waits asks anew, and both
+   * resolve with that answer: it is never older than the call. The server may answer with a snapshot that it has had
    * for a while: the messages since then follow.
    *
    * @throws RealtimeError `closed`: the client was closed. `forbidden` or another code of the server's: it refused the channel.

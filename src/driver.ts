@@ -57,7 +57,7 @@ export function createDriver(
 ): Driver {
   const readFrame = createServerFrameReader()
   const inputs: Input[] = []
-  const deliveries: (Delivery | EffectOf<'emit'>)[] = []
+  let deliveries: (Delivery | EffectOf<'emit'>)[] = []
   let changes = new Set<string>()
   let outgoing: EncodedFrame[] = []
   let outgoingBytes = 0
@@ -205,7 +205,7 @@ export function createDriver(
 
   function resume(delivery: Delivery, skipTo: number): void {
     const { lane } = delivery
-    deliveries.unshift(...(lane.parked ?? []))
+    deliveries = [...(lane.parked ?? []), ...deliveries]
     lane.skipTo = skipTo
     lane.parked = undefined
     // A handler may have taken any time, and its page may have slept.

@@ -144,13 +144,16 @@ export function release(outbox: Outbox, entry: Entry): boolean {
   return isPending
 }
 
-/** What the socket carried of a channel will not be answered on it. */
-export function forgetUnanswered(outbox: Outbox, channel: string): void {
+/** What the socket carried of a channel will not be answered on it. Tells whether there was any. */
+export function forgetUnanswered(outbox: Outbox, channel: string): boolean {
+  let isAny = false
   for (const entry of outbox.unanswered.values()) {
     if (entry.channel !== channel) continue
     free(outbox, entry)
     entry.socketId = 0
+    isAny = true
   }
+  return isAny
 }
 
 /** The lowest sequence of the channel that has not settled, or the next one there will be. */

@@ -42,6 +42,8 @@ export function subscribe(core: Core, input: Named): void {
 export function restart(core: Core, input: Named): void {
   const record = channelRecord(core, input.channel)
   record.isRefreshing = true
+  // Asked anew: what answers an older question may be older than this call.
+  record.asking = 0
   record.phase = 'attaching'
   attach(core, record)
 }
@@ -70,7 +72,6 @@ export function attach(core: Core, record: ChannelRecord): void {
     refreshed(core, record, new RealtimeError('closed'))
   } else if (
     record.asking &&
-    (record.asksReset || !record.isRefreshing) &&
     reads === record.wanted.includes('read') &&
     (!writes || record.wanted.includes('write'))
   ) {
@@ -90,7 +91,6 @@ export function attach(core: Core, record: ChannelRecord): void {
     Object.assign(record, unattached(), {
       asking: ++core.lastRequest,
       wanted: want,
-      asksReset: record.isRefreshing,
       askedAtMs: core.clock.awakeMs,
       questionAtMs: core.clock.elapsedMs,
     })
@@ -100,7 +100,7 @@ export function attach(core: Core, record: ChannelRecord): void {
       request: record.asking,
       want,
       position: (reads && record.reached) || undefined,
-      reset: record.asksReset || undefined,
+      reset: record.isRefreshing || undefined,
       settledBelow: settledBelow(core.publishes, record.channelName),
     })
   }
@@ -137,7 +137,7 @@ export function denied(core: Core, frame: DeniedFrame): void {
 /** The channel cannot be had on this socket as it was wanted. */
 export function deny(core: Core, record: ChannelRecord, code: ErrorCode, message?: string): void {
   record.trouble = new RealtimeError(code, { message })
-  refreshed(core, record, record.trouble)
+  if (!record.granted.includes('read')) refreshed(core, record, record.trouble)
   complain(core, record.trouble, record.channelName)
   if (!record.granted.includes('write')) refuseUnsent(core, record.channelName, code)
   touch(core, record, 'denied')
@@ -148,10 +148,11 @@ export function detached(core: Core, frame: DetachedFrame): Violation {
   const record = core.records.get(frame.channel)
   if (!record) return
   const since = record.asking - frame.request
-  // One that has crossed a newer `sub` ends what went before its answer; any other means nothing.
-  if (since < 0 || (since && record.askedAtMs === Infinity)) return
+  if (since < 0) return
   // What it has not answered on this socket it never will.
-  forgetUnanswered(core.publishes, record.channelName)
+  const isAwaited = forgetUnanswered(core.publishes, record.channelName)
+  // One that has crossed a newer `sub` ends what went before its answer; of one that comes later nobody can tell what it ends.
+  if (since && record.askedAtMs === Infinity) return isAwaited ? 'connection-lost' : undefined
   record.granted = []
   if (since) return
   if (frame.code !== 'revoked') {

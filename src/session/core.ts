@@ -24,8 +24,6 @@ export interface Attachment {
   /** The number of the newest `sub`; 0 if none was sent. */
   asking: number
   wanted: readonly Grant[]
-  /** Whether it asked for a new start. */
-  asksReset: boolean
   /** When it was asked; awake time. `Infinity` once it is answered. */
   askedAtMs: number
   granted: readonly Grant[]
@@ -44,7 +42,6 @@ export function unattached(): Attachment {
   return {
     asking: 0,
     wanted: [],
-    asksReset: false,
     askedAtMs: Infinity,
     granted: [],
     incarnationId: '',

@@ -70,8 +70,8 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
   if (!hasReached(frame.top, frame.position)) return 'protocol'
   // The answer to a `sub` is no more than what was asked for.
-  if (frame.request !== record.asking && isRestless(core, record)) return 'connection-lost'
-  record.isRefreshing = record.asksReset = false
+  if (record.phase !== 'attaching' && isRestless(core, record)) return 'connection-lost'
+  record.isRefreshing = false
   record.reached = frame.position
   record.gapAtMs = Infinity
   record.historyEpoch = frame.position.epoch

@@ -48,12 +48,17 @@ export function memoryStore(options: MemoryStoreOptions = {}): Store {
     let log = logs.get(channel)
     if (!log) {
       makeRoom()
-      logs.set(channel, (log = new Log(createId(), retention)))
+      log = new Log(createId(), retention)
+    }
+    if (log.isEmpty) {
+      // The order in which those that hold nothing were last asked for.
+      logs.delete(channel)
+      logs.set(channel, log)
     }
     log.idleSinceMs = undefined
     return log
   }
-  /** Names cost a client nothing: of the logs that hold nothing, the oldest go. That costs whoever reads them a reset to nothing. */
+  /** Names cost a client nothing: of the logs that hold nothing, those go that nobody has asked for the longest. That costs whoever reads them a reset to nothing. */
   const makeRoom = () => {
     if (logs.size < MAX_LOGS) return
     let left = LOOKED_AT

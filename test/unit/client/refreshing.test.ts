@@ -40,12 +40,60 @@ describe('refresh', () => {
     expect(it.offsets()).toEqual([6])
   })
 
-  test('asks once for several calls, and resolves them all', async () => {
+  test('of several calls are all done with by the answer to the last', async () => {
     const it = await reading()
     const refreshed = [1, 2, 3].map((n) => watch(it.room.refresh().then(() => n)))
     await it.stage.advance(CONNECT_MS)
     expect(refreshed.map(({ result }) => result)).toEqual([1, 2, 3])
-    expect(it.server.framesOf('sub').filter(({ reset }) => reset)).toHaveLength(1)
+    expect(it.client.stats().resets).toBe(1)
+  })
+
+  test('is not done with by an answer that was on its way when it was called', async () => {
+    const it = await reading()
+    it.server.answers = { sub: () => [] }
+    const early = watch(it.room.refresh().then(() => 'done'))
+    await it.stage.advance(CONNECT_MS)
+    const answer = answerTo(it)
+    it.server.last.say(...answer)
+    const late = watch(it.room.refresh().then(() => 'done'))
+    await it.stage.advance(CONNECT_MS)
+    expect([early.result, late.result]).toEqual([undefined, undefined])
+    it.server.last.say(...answerTo(it))
+    await it.stage.advance(CONNECT_MS)
+    expect([early.result, late.result]).toEqual(['done', 'done'])
+  })
+
+  test('asks again after one that was denied', async () => {
+    const it = await reading()
+    it.server.answers = { sub: ({ channel, request }) => [{ type: 'denied', channel, request, code: 'internal' }] }
+    const denied = watch(it.room.refresh())
+    await it.stage.advance(CONNECT_MS)
+    expect(denied.result).toMatchObject({ code: 'internal' })
+    it.server.answers = startingAt(5)
+    const again = watch(it.room.refresh().then(() => 'done'))
+    await it.stage.advance(CONNECT_MS)
+    expect([again.result, it.room.state.getSnapshot().status]).toEqual(['done', 'live'])
+  })
+
+  test('is no concern of a publish that is refused: reading goes on, and the new start comes', async () => {
+    const it = await reading()
+    const slow = slowly()
+    it.room.onReset(slow.handler)
+    it.server.answers = {
+      sub: ({ channel, request, reset }) => [
+        anAttached(channel, request, ['read'], 5, { mode: reset ? 'reset' : 'live' }),
+        ...(reset ? [aReset(5, { request, reason: 'asked' })] : []),
+      ],
+    }
+    const published = watch(it.room.publish('m', 1))
+    const refreshed = watch(it.room.refresh().then(() => 'done'))
+    await it.stage.advance(CONNECT_MS)
+    watch(it.room.publish('m', 2))
+    await it.stage.advance(CONNECT_MS)
+    expect([published.result, refreshed.result]).toMatchObject([{ code: 'forbidden' }, undefined])
+    slow.done(0)
+    await it.stage.advance(CONNECT_MS)
+    expect(refreshed.result).toBe('done')
   })
 
   test('asks each time', async () => {
@@ -174,8 +222,7 @@ describe('refresh', () => {
     it.server.answers = { sub: () => [] }
     const refreshed = watch(it.room.refresh().then(() => 'done'))
     await it.stage.advance(CONNECT_MS)
-    const [sub] = it.server.framesOf('sub').slice(-1)
-    it.server.last.sayTogether(...(sub ? (startingAt(5).sub?.(sub, it.server.last) ?? []) : []), aReset(6))
+    it.server.last.sayTogether(...answerTo(it), aReset(6))
     await it.stage.advance(CONNECT_MS)
     expect([it.client.stats().resets, refreshed.result]).toEqual([2, 'done'])
   })
@@ -237,6 +284,12 @@ describe('refresh', () => {
   })
 })
 
+/** The answer to the newest `sub`: a new start. */
+function answerTo({ server }: Awaited<ReturnType<typeof reading>>): unknown[] {
+  const [sub] = server.framesOf('sub').slice(-1)
+  return sub ? [...(startingAt(5).sub?.(sub, server.last) ?? [])] : []
+}
+
 describe('resets that nobody asked for', () => {
   async function resets(count: number, everyMs: number) {
     const it = await reading({ backoff: { minDelayMs: 60_000 } })
@@ -256,6 +309,15 @@ describe('resets that nobody asked for', () => {
     const it = await resets(4, 10)
     expect(it.stage.dials).toHaveLength(1)
     expect(it.client.state.getSnapshot()).toMatchObject({ status: 'reconnecting', cause: { code: 'connection-lost' } })
+  })
+
+  test('that repeat the number of an answered question are slowed too', async () => {
+    const it = await reading({ backoff: { minDelayMs: 60_000 } })
+    const request = it.server.last.requestOf('a')
+    it.server.answers = { fetch: () => [aReset(0, { request, top: position(5) })] }
+    it.server.last.say(aReset(0, { request, top: position(5) }))
+    await it.stage.advance(10_000)
+    expect([it.client.stats().resets, it.stage.dials.length]).toEqual([3, 1])
   })
 
   test('one in twenty seconds is borne for ever', async () => {

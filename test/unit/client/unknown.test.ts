@@ -146,11 +146,28 @@ describe('detached', () => {
     expect(other.result).toMatchObject({ offset: 1 })
   })
 
-  test('of another attachment means nothing', async () => {
+  test('of an attachment that is still to come means nothing', async () => {
     const it = await inFlight()
-    it.server.last.say(detached(it.server.last.requestOf('a') + 1, 'producer-gone'), detached(0, 'revoked'))
+    it.server.last.say(detached(it.server.last.requestOf('a') + 1, 'producer-gone'))
     await it.stage.advance(CONNECT_MS)
     expect([it.sent.result, it.server.framesOf('sub').length, it.stage.dials.length]).toEqual([undefined, 1, 1])
+  })
+
+  test('of an older one, after the newer was answered, dials again where publishes are unanswered: which, nobody can tell', async () => {
+    const it = await inFlight()
+    const older = it.server.last.requestOf('a')
+    it.server.answers = {
+      ...SILENT,
+      sub: ({ channel, request }) => [anAttached(channel, request, ['read'], 0)],
+    }
+    it.client.channel('a').retain()
+    await it.stage.advance(CONNECT_MS)
+    it.server.last.say(detached(older, 'producer-gone'))
+    await it.stage.advance(2_000)
+    expect([it.stage.dials.length, it.sent.result]).toMatchObject([2, { outcome: 'unknown' }])
+    it.server.last.say(detached(0, 'producer-gone'))
+    await it.stage.advance(2_000)
+    expect(it.stage.dials).toHaveLength(2)
   })
 
   test('of an attachment that there never was frees nothing, also while a newer answer is awaited', async () => {

@@ -26,6 +26,23 @@ describe('the memory store', () => {
     expect(topOf(memoryStore())).toMatchObject({ top: 0, first: 1 })
   })
 
+  test('keeps the names that are in use, however quiet they are', () => {
+    const store = memoryStore()
+    const epochOf = (channel: string) => {
+      let epoch = ''
+      store.tops([channel], (answer) => {
+        if (answer !== 'unavailable') epoch = answer[0]?.epoch ?? ''
+      })
+      return epoch
+    }
+    const before = epochOf('quiet')
+    for (let i = 0; i < 50_100; i++) {
+      epochOf(`name ${i}`)
+      if (i % 1_000 === 0) epochOf('quiet')
+    }
+    expect(epochOf('quiet')).toBe(before)
+  })
+
   test('keeps what was said and lets the oldest names go that nobody has said anything in', () => {
     const store = memoryStore()
     const epochOf = (channel: string) => {
