@@ -203,6 +203,8 @@ function sweep(core: Core): void {
     }
     askedAtMs = Math.min(askedAtMs, record.askedAtMs, record.fetching ? record.fetchedAtMs : Infinity)
   }
+  // All that was asked on this socket is answered: the link is as quick as any.
+  if (askedAtMs === Infinity && sends(core)) core.patience = 1
   // A question asked before the last ping speaks of a slow store, not of a dead socket.
   const dueAtMs = Math.max(askedAtMs, core.pingedAtMs) + ANSWER_MS
   if (dueAtMs <= core.clock.awakeMs) probe(core)

@@ -147,7 +147,7 @@ export interface Core extends Connection {
   pingedAtMs: number
   topsAskedAtMs: number
   roundTripMs: number
-  /** Grows with every socket that was given up before a page or a reset had come through: a slow link needs more time. */
+  /** Grows with every socket that was given up while an answer was awaited: a slow link needs more time. */
   patience: number
   /** The share of the arriving message that belongs to the present frame, in characters. */
   frameLength: number

@@ -58,7 +58,6 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   // Live elsewhere, or behind in another history: what lies between would be lost in silence.
   if (!hasReached(frame.top, record.reached) || (frame.mode === 'live' && !hasReached(record.reached, frame.top)))
     return 'protocol'
-  if (frame.mode === 'live') core.patience = 1
   confirmTop(core, record, record.questionAtMs)
   goOn(core, record, frame.mode)
 }

@@ -71,6 +71,21 @@ describe('a fetch that ends in silence', () => {
     expect(Math.min(...counts)).toBeGreaterThanOrEqual(1)
   })
 
+  test('is given more time although another channel has nothing to fetch', async () => {
+    const it = await lostTo({
+      ...MUTE,
+      sub: ({ channel, request, want }) => [
+        channel === 'a'
+          ? anAttached(channel, request, want, 9, { mode: 'catching-up' })
+          : anAttached(channel, request, want, 0, { mode: 'live' }),
+      ],
+    })
+    it.client.channel('b').retain()
+    await it.stage.advance(120_000)
+    const counts = it.server.framesOf('fetch').map(({ count }) => count)
+    expect(counts.slice(0, 4)).toEqual([256, 128, 64, 32])
+  })
+
   test('comes through on a link that needs 20 s for it', async () => {
     // Whatever the server says waits behind the page.
     const it = await lostTo({ ...MUTE })
