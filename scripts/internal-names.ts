@@ -19,8 +19,8 @@ const LISTS = {
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest`,
   channelRecord: `phase lane reached granted readUntilMs incarnationId fetching trouble historyEpoch wanted asking
-    overlapOffset shown shownIn isFresh fetchedAtMs newest askedAtMs early gapAtMs isRefreshing questionAtMs
-    unsettled topAskedAtMs unrestAtMs readers channelName topHeardAtMs completeAtMs view`,
+    topAskedAtMs shown shownIn isFresh fetchedAtMs newest askedAtMs early gapAtMs isRefreshing questionAtMs unsettled
+    overlapOffset unrestAtMs readers channelName topHeardAtMs completeAtMs view`,
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',

@@ -76,7 +76,6 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   record.historyEpoch = frame.position.epoch
   record.overlapOffset = frame.overlapTo ?? 0
   record.fetching = 0
-  core.patience = 1
   core.counters.resets++
   closeLane(record)
   const { reason, snapshot, position } = frame
