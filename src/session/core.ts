@@ -21,7 +21,7 @@ export type Violation = ErrorCode | void
 
 /** What was asked of the server for a channel on this socket, and what it answered: forgotten with the socket. */
 export interface Attachment {
-  /** The number of the newest `sub`; 0 if none was sent. */
+  /** The number of the newest `sub`; 0 if none was sent, or another one has to be. */
   asking: number
   wanted: readonly Grant[]
   /** When it was asked; awake time. `Infinity` once it is answered. */

@@ -68,7 +68,7 @@ export function reset(core: Core, frame: ResetFrame): Violation {
   // One that answers an older question belongs to what was before it.
   if (!record || (frame.request && frame.request !== record.asking && frame.request !== record.fetching)) return
   if (!hasReached(frame.top, frame.position)) return 'protocol'
-  // The answer to a `sub` is no more than what was asked for.
+  // The one that follows `attached` was asked for, and no other is.
   if (record.phase !== 'attaching' && isRestless(core, record)) return 'connection-lost'
   record.isRefreshing = false
   record.reached = frame.position

@@ -14,9 +14,9 @@ describe('the memory store as a store', () => {
 })
 
 describe('the memory store', () => {
-  const topOf = (store: ReturnType<typeof memoryStore>) => {
+  const topOf = (store: ReturnType<typeof memoryStore>, channel = 'a') => {
     let extent: LogExtent | undefined
-    store.tops(['a'], (answer) => {
+    store.tops([channel], (answer) => {
       if (answer !== 'unavailable') extent = answer[0]
     })
     return extent
@@ -28,13 +28,7 @@ describe('the memory store', () => {
 
   test('keeps the names that are in use, however quiet they are', () => {
     const store = memoryStore()
-    const epochOf = (channel: string) => {
-      let epoch = ''
-      store.tops([channel], (answer) => {
-        if (answer !== 'unavailable') epoch = answer[0]?.epoch ?? ''
-      })
-      return epoch
-    }
+    const epochOf = (channel: string) => topOf(store, channel)?.epoch
     const before = epochOf('quiet')
     for (let i = 0; i < 50_100; i++) {
       epochOf(`name ${i}`)
@@ -45,13 +39,7 @@ describe('the memory store', () => {
 
   test('keeps what was said and lets the oldest names go that nobody has said anything in', () => {
     const store = memoryStore()
-    const epochOf = (channel: string) => {
-      let epoch = ''
-      store.tops([channel], (answer) => {
-        if (answer !== 'unavailable') epoch = answer[0]?.epoch ?? ''
-      })
-      return epoch
-    }
+    const epochOf = (channel: string) => topOf(store, channel)?.epoch
     const said = Array.from({ length: 40 }, (_, i) => `said ${i}`)
     const events = [{ id: 'i', name: 'n', dataText: '1' }]
     for (const channel of said) store.append({ channel, nowMs: 0, events }, () => {})
