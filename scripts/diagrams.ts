@@ -46,7 +46,7 @@ const TRIGGERS: { readonly [T in Trigger]: string } = {
   connect: 'the application asks for a connection, or uses a channel for the first time',
   disconnect: 'the application wants none for now',
   retry: 'the application asks to try at once: `retryNow()`',
-  authorized: 'the address to dial is known',
+  authorized: 'the address to dial is known, and the token if there is one',
   opened: 'the socket is open; `hello` is sent',
   welcomed: '`welcome` has come',
   lost: 'the socket has ended or is given up, or something has taken too long',
@@ -54,6 +54,7 @@ const TRIGGERS: { readonly [T in Trigger]: string } = {
   due: 'the wait is over: time to ask, or time to try again',
   heard: 'the pong to the newest ping has come',
   nudge: 'a hint of the page or the network, or an answer that is late',
+  logout: 'the application forgets the person',
   close: 'the application is done with the client',
 }
 
@@ -148,6 +149,7 @@ const ERRORS: { readonly [Code in ErrorCode]: Told } = {
     happened: 'The data, or the name of the message, is not acceptable.',
     words: 'This cannot be sent as it is.',
   },
+  'logged-out': { happened: 'The application has called `logout()`.', words: 'You have signed out.' },
   'outbox-full': { happened: 'As much waits to be sent as `outbox` allows.', words: 'Too much is waiting to be sent.' },
   protocol: {
     happened: 'One of the two sides has said what the other does not understand.',

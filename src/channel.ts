@@ -135,6 +135,8 @@ export interface ChannelHandle {
   readonly channel: Channel
   /** Tells whether the channel must wait until `resume` is called. */
   deliver(delivery: Delivery, resume: Resume): boolean
+  /** Forgets every handler: what they return has no effect any more. */
+  wipe(): void
   /** The new start that was asked for is made, or will not be. */
   refreshed(error: RealtimeError | undefined): void
 }
@@ -143,6 +145,8 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   const named = createEmitter<Record<string, Message>>(port.reportError)
   const handlers = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
 
+  /** What was registered before it last changed is for nobody. */
+  let life = 0
   /** What waits for the next new start. */
   const refreshing = [] as ((error: RealtimeError | undefined) => void)[]
 
@@ -163,12 +167,12 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
 
   /** Reads until the function it answers is called, which calls `stop` too. */
   function reading(stop?: () => void): () => void {
-    let isReading = true
+    let mine: number | undefined = life
     port.use({ type: 'subscribe', channel: name })
     return () => {
       stop?.()
-      if (isReading) port.feed({ type: 'unsubscribe', channel: name })
-      isReading = false
+      if (mine === life) port.feed({ type: 'unsubscribe', channel: name })
+      mine = undefined
     }
   }
 
@@ -200,6 +204,11 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       const waits = answers.some(Boolean)
       if (waits) void Promise.all(answers).then((settled) => resume(delivery, Math.min(...settled.map(reach))))
       return waits
+    },
+    wipe() {
+      life++
+      named.clear()
+      handlers.clear()
     },
     refreshed(error) {
       for (const settle of refreshing.splice(0)) settle(error)

@@ -18,7 +18,7 @@ import { createEmitter } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { RealtimeError } from './errors.ts'
-import { type ClientOptions, type ErrorDetails, parseOptions } from './options.ts'
+import { type ClientOptions, type ErrorDetails, parseOptions, type TokenReason } from './options.ts'
 import { optional, positionShape, record } from './protocol/guards.ts'
 import { isChannelName, isIdentifier, isShallow } from './protocol/content.ts'
 import { createSession, type Stats } from './session.ts'
@@ -46,6 +46,12 @@ export interface Client {
   disconnect(): void
   /** Tries at once: ends a wait, leaves `failed`. */
   retryNow(): void
+  /**
+   * Forgets the person: token, unsettled publishes (those never sent reject `logged-out`, those sent end `unknown`), positions, and
+   * every handler of every channel. What was registered must be registered anew. The client is `idle`; with the next `connect()`, or
+   * the next use, it asks for a `first` token and is somebody new to the server. Does nothing once the client is closed.
+   */
+  logout(): void
   /**
    * Ends the client for good. Resolves when every publish has settled and nothing of the client runs any more.
    *
@@ -80,7 +86,7 @@ export interface ClientInternals {
  */
 export function createClient(options: ClientOptions & ClientInternals): Client {
   const settings = parseOptions(options)
-  const { url, onError } = options
+  const { url, getToken, onError } = options
   if (typeof url !== 'function') checkUrl(url)
   const environment = options.environment ?? createBrowserEnvironment()
   const { random, createId, reportError } = environment
@@ -90,13 +96,18 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const changes = createEmitter<Record<string, void>>(reportError)
   const handles = new Map<string, ChannelHandle>()
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
+  void closed.then(dropToken)
+  let asking: { readonly lateAtMs: number; readonly stop: AbortController; readonly token: Promise<string> } | undefined
   const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
 
   const driver = createDriver(session, environment, settings, {
-    authorize({ attemptId }) {
-      const found = (found: string | URL) => driver.feed({ type: 'authorized', attemptId, url: checkUrl(found) })
-      if (typeof url !== 'function') return found(url)
-      const ask = async () => found(await url())
+    authorize({ attemptId, dials, reason }) {
+      const answer = (found: string | URL, token: string) =>
+        driver.feed({ type: 'authorized', attemptId, url: dials ? checkUrl(found) : '', token })
+      const isAsked = dials && typeof url === 'function'
+      if (!isAsked && !reason) return answer(url as string, '')
+      const ask = async () =>
+        answer(...(await Promise.all([isAsked ? url() : (url as string), reason ? askToken(reason) : ''])))
       ask().catch((error: unknown) => driver.feed({ type: 'denied', attemptId, error }))
     },
     settle({ id, result }) {
@@ -108,6 +119,32 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
     changed: (channel) => changes.emit(channel),
   })
+
+  /** One question at a time: who asks meanwhile shares the answer, unless that is late. */
+  function askToken(reason: TokenReason): Promise<string> {
+    const nowMs = environment.monotonicNow()
+    if (asking && nowMs < asking.lateAtMs) return asking.token
+    dropToken()
+    const stop = new AbortController()
+    const ask = async () => {
+      const token: unknown = await getToken?.({ reason, signal: stop.signal })
+      if (token && typeof token === 'string') return token
+      throw new RealtimeError('config', { message: 'Bad token' })
+    }
+    const mine = { lateAtMs: nowMs + settings.connect.timeoutMs, stop, token: ask() }
+    asking = mine
+    const done = () => {
+      if (asking === mine) asking = undefined
+    }
+    mine.token.then(done, done)
+    return mine.token
+  }
+
+  /** The answer is not waited for any more. */
+  function dropToken(): void {
+    asking?.stop.abort()
+    asking = undefined
+  }
 
   /** Trouble without a promise. Where nobody listens it is reported: nothing is swallowed. */
   function complain(detail: ErrorDetails): void {
@@ -187,6 +224,11 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     connect: () => dial('connect'),
     disconnect: () => feed({ type: 'disconnect' }),
     retryNow: () => dial('retry'),
+    logout() {
+      dropToken()
+      for (const handle of handles.values()) handle.wipe()
+      feed({ type: 'logout' })
+    },
     close({ drainMs = 0 } = {}) {
       feed({ type: 'close', drainMs: drainMs || 0 })
       return closed

@@ -140,9 +140,9 @@ export function createDriver(
     }
   }
 
-  function open({ socketId, url }: EffectOf<'socket.open'>): void {
+  function open({ socketId, url, token }: EffectOf<'socket.open'>): void {
     socket = environment.openSocket?.(
-      { url, protocol: SUBPROTOCOL },
+      { url, protocol: SUBPROTOCOL, token },
       {
         opened: () => feed({ type: 'socket.opened', socketId }),
         received(data) {

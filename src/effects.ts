@@ -6,7 +6,7 @@
 // - A lane is the one thing that both sides hold: the session counts what is in it and closes it, the driver empties it.
 
 import type { ErrorCode, RealtimeError } from './errors.ts'
-import type { ErrorDetails } from './options.ts'
+import type { ErrorDetails, TokenReason } from './options.ts'
 import type { Hint } from './env/environment.ts'
 import type { Decoded, OutgoingFrame } from './protocol/codec.ts'
 import type { Position, Sender } from './protocol/frames.ts'
@@ -43,14 +43,14 @@ export interface Publish {
 }
 
 export type Input =
-  | { readonly type: 'connect' | 'disconnect' | 'retry' | 'wake' }
+  | { readonly type: 'connect' | 'disconnect' | 'retry' | 'logout' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
   | ({ readonly type: 'publish' } & Publish)
   | { readonly type: 'abort'; readonly id: string }
   | { readonly type: 'subscribe' | 'unsubscribe' | 'refresh'; readonly channel: string }
   | { readonly type: 'delivered'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'hint'; readonly hint: Hint }
-  | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string }
+  | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string; readonly token: string }
   | { readonly type: 'denied'; readonly attemptId: number; readonly error: unknown }
   | { readonly type: 'socket.opened'; readonly socketId: number }
   | {
@@ -128,8 +128,14 @@ export interface Receipt {
 }
 
 export type Effect =
-  | { readonly type: 'authorize'; readonly attemptId: number }
-  | { readonly type: 'socket.open'; readonly socketId: number; readonly url: string }
+  /** Asks for an address, unless a connection is open, and for a token, if there is a reason. */
+  | {
+      readonly type: 'authorize'
+      readonly attemptId: number
+      readonly dials: boolean
+      readonly reason: TokenReason | false
+    }
+  | { readonly type: 'socket.open'; readonly socketId: number; readonly url: string; readonly token: string }
   | { readonly type: 'socket.send'; readonly frame: OutgoingFrame }
   | { readonly type: 'socket.close'; readonly closeCode: number; readonly reason: string }
   | { readonly type: 'settle'; readonly id: string; readonly result: Receipt | RealtimeError }

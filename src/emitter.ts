@@ -16,13 +16,19 @@ export interface Emitter<Events> {
    * each: what fails is reported and answers nothing.
    */
   emit<Name extends keyof Events>(event: Name, detail: Events[Name], answers?: unknown[]): number | undefined
+  /** Nobody listens any more. */
+  clear(): void
 }
 
 export function createEmitter<Events>(reportError: (error: unknown) => void): Emitter<Events> {
   type Handlers = { [Name in keyof Events]: (detail: Events[Name], answers?: unknown[]) => void }
   const emitter = createNanoEvents<Handlers>()
-  emitter.events = Object.create(null) as typeof emitter.events
+  const clear = () => {
+    emitter.events = Object.create(null) as typeof emitter.events
+  }
+  clear()
   return {
+    clear,
     on<Name extends keyof Events>(event: Name, listener: (detail: Events[Name]) => unknown) {
       let isActive = true
       const guarded = (detail: Events[Name], answers?: unknown[]) => {

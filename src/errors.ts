@@ -30,6 +30,7 @@ const ERRORS = {
   forbidden: ['Ask for access.', 'never'],
   'frame-too-large': ['Send less.', 'never'],
   'gave-up': ['Call retryNow().'],
+  'logged-out': ['Sign in.', 'never'],
   internal: ['Report it.'],
   invalid: ['Correct it.', 'never'],
   'outbox-full': ['Send less.'],
@@ -101,6 +102,16 @@ export class RealtimeError extends Error {
       retry,
       ...detail,
     })
+  }
+}
+
+/**
+ * For `getToken` to throw where there is no token to be had: signed out, or refused for good. The client stops in `failed`, cause
+ * `unauthorized`, and asks no more until `retryNow()`. Whatever else `getToken` throws is taken for a hiccup and tried again.
+ */
+export class UnauthorizedError extends RealtimeError {
+  constructor(message?: string) {
+    super('unauthorized', { message })
   }
 }
 

@@ -10,6 +10,7 @@ export {
   type Outcome,
   RealtimeError,
   type Retry,
+  UnauthorizedError,
 } from './errors.ts'
 export type {
   BackoffOptions,
@@ -23,6 +24,8 @@ export type {
   OutboxOptions,
   Overflow,
   PublishDefaults,
+  TokenQuery,
+  TokenReason,
 } from './options.ts'
 export type { ClosePolicy } from './protocol/close-codes.ts'
 export type { Position, Sender } from './protocol/frames.ts'

@@ -56,6 +56,26 @@ export interface ConnectOptions {
   timeoutMs?: number
   /** Dial by itself when a channel is first used. With `false`, call `client.connect()`. @defaultValue true */
   auto?: boolean
+  /**
+   * Where the token travels: in the first frame, or as the WebSocket subprotocol `steadywire.auth.<base64url>`, for servers and
+   * proxies that look at it before they let a connection in. Never in the address.
+   *
+   * @defaultValue 'hello'
+   */
+  tokenIn?: 'hello' | 'subprotocol'
+}
+
+/**
+ * Why a token is needed: it is the `first` one of this client or since `logout()`, the one before is `expiring`, or the server has
+ * `refused` that.
+ */
+export type TokenReason = 'first' | 'expiring' | 'refused'
+
+/** What `getToken` is asked with. */
+export interface TokenQuery {
+  readonly reason: TokenReason
+  /** Aborted when the answer is not waited for any more. */
+  readonly signal: AbortSignal
 }
 
 /** Defaults of every publish. */
@@ -128,12 +148,23 @@ export interface ChannelsOptions {
 /** What a client is made of: the address, and options in groups that may be given in part. */
 export interface ClientOptions {
   /**
-   * Where the server is: `ws:` or `wss:`, without a fragment. Never put a token in it: until tokens come, use a cookie.
+   * Where the server is: `ws:` or `wss:`, without a fragment. Never put a token in it: addresses end up in logs. See `getToken`.
    *
    * A function is asked before every try and has `connect.timeoutMs`. If it throws or rejects, that try has failed
    * (`connection-refused`) and the next one follows; if what it answers is no address, the client stops in `failed`, cause `config`.
    */
   url: string | URL | (() => string | URL | Promise<string | URL>)
+  /**
+   * Answers the token to connect with. Asked before the first try, when the one before is about to expire, and when the server has
+   * refused it; one call at a time. In between the same token serves every connection. It is kept in memory alone.
+   *
+   * A throw of {@link UnauthorizedError} stops the client in `failed`, cause `unauthorized`. Any other failure, and no answer
+   * within `connect.timeoutMs`, is tried again after the backoff. Answering anything but a text with something in it stops with
+   * cause `config`.
+   *
+   * @defaultValue no token is sent
+   */
+  getToken?: (query: TokenQuery) => string | Promise<string>
   backoff?: BackoffOptions
   heartbeat?: HeartbeatOptions
   connect?: ConnectOptions
@@ -173,6 +204,7 @@ export interface Settings {
   readonly dispatch: Group<DispatchOptions>
   readonly channels: Group<ChannelsOptions>
   readonly closeCodes: Readonly<Record<number, ClosePolicy>>
+  readonly getToken?: ClientOptions['getToken']
   readonly maxFrameBytes: number
 }
 
@@ -189,7 +221,7 @@ export const DEFAULTS: Settings = {
     stableAfterMs: 10_000,
   },
   heartbeat: { intervalMs: 25_000, timeoutMs: 10_000 },
-  connect: { timeoutMs: 10_000, auto: true },
+  connect: { timeoutMs: 10_000, auto: true, tokenIn: 'hello' },
   publish: { timeoutMs: 60_000, onUnknown: 'reject' },
   outbox: { maxMessages: 1_000, maxBytes: 1_048_576, overflow: 'reject' },
   inbox: { maxHeld: 1_024, maxHeldBytes: 262_144, gapTimeoutMs: 2_000 },
@@ -211,6 +243,7 @@ const RULES: Readonly<Record<string, number | string>> = {
   // A server gathers frames up to this.
   maxFrameBytes: 65_536,
   onUnknown: 'reject or resend',
+  tokenIn: 'hello or subprotocol',
   overflow: 'reject or drop-oldest or drop-lowest-priority',
 }
 

@@ -12,10 +12,12 @@ import type { Settings } from './options.ts'
 import type { ServerFrame } from './protocol/frames.ts'
 import { attach, denied, detached, restart, subscribe, unsubscribe } from './session/attaching.ts'
 import {
+  authorizationAsked,
   authorized,
   ended,
   hinted,
   isCurrent,
+  logout,
   opened,
   phaseDue,
   phaseDueInMs,
@@ -125,6 +127,7 @@ const ON_INPUT: Handlers<Input> = {
   connect: ask,
   disconnect: ask,
   retry: ask,
+  logout,
   close(core, input) {
     core.closeDueAtMs = Math.min(core.closeDueAtMs, core.clock.awakeMs + input.drainMs, FOREVER_MS)
   },
@@ -170,6 +173,7 @@ const ON_FRAME: Handlers<ServerFrame> = {
   behind,
   ping: pinged,
   pong: ponged,
+  authreq: authorizationAsked,
   error(core, { code, message, retryAfterMs }) {
     complain(core, new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs }))
   },

@@ -3,11 +3,13 @@
 // Rules of this file:
 // - One table of flags: it parses, checks and explains. Every flag is also a variable `STEADYWIRE_…`; the flag wins.
 // - What cannot be meant is refused before anything starts: exit 2, naming the flag. What cannot be done: exit 1.
-// - Nobody is authenticated from here yet, so it listens to this machine alone, and says so.
+// - Without a key for tokens everyone is anonymous, so it listens to this machine alone, and says so.
+// - Secrets come by the name of a variable, never as a word: command lines are everybody's to read.
 
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
+import { jwt } from './jwt.ts'
 import { createServer, type ListenOptions, type ServerOptions } from './node.ts'
 import { parseOrigins } from './origins.ts'
 import { memoryStore } from './store/memory.ts'
@@ -44,6 +46,12 @@ const FLAGS = {
     help: 'let pages of this origin connect; can be repeated (default: same host, localhost)',
     isList: true,
   },
+  'jwt-key-env': {
+    value: 'NAME',
+    help: 'let in who has a JSON Web Token by the key in this variable: a secret of 32 bytes or more, or a public key as PEM',
+  },
+  'jwt-audience': { value: 'NAME', help: 'take only tokens for this audience' },
+  'jwt-issuer': { value: 'NAME', help: 'take only tokens of this issuer' },
   'heartbeat-ms': { value: 'N', help: 'how often clients show life (default 25000)', range: [100, MAX_TIMER_MS] },
   'history-limit': { value: 'N', help: 'messages kept per channel (default 10000)', range: [1, 100_000_000] },
   'history-ttl-ms': {
@@ -58,7 +66,7 @@ const FLAGS = {
   },
   'connections-per-user': {
     value: 'N',
-    help: 'sessions of one user (default: no limit while everyone is anonymous)',
+    help: 'sessions of one user (default 20; no limit while everyone is anonymous)',
     range: [1, 1_000_000],
   },
   'max-connections': { value: 'N', help: 'connections in all (default 10000)', range: [1, 10_000_000] },
@@ -105,7 +113,7 @@ export async function runCli(args: readonly string[], env: Environment, io: Comm
 
 async function serve(values: Flags, env: Environment, io: CommandIo): Promise<number> {
   const options = serverOptions(values, env)
-  const where = listenOptions(values)
+  const where = listenOptions(values, options)
   const file = storeFile(values)
   if (file === undefined) return await serveStore(memoryStore(retention(values)), options, where, io)
   let store: SqliteStore
@@ -133,12 +141,15 @@ async function serveStore(
   const server = createServer({ ...options, store })
   try {
     const { url } = await server.listen(where)
-    io.err('warning: no authentication: everyone is anonymous, so only this machine can connect.')
+    if (!options.authenticate)
+      io.err('warning: no authentication: everyone is anonymous, so only this machine can connect.')
     io.out(`steadywire-server ${version()} listens at ${url}`)
     for (const line of more) io.out(line)
   } catch (error) {
     await server.close()
-    io.err(`steadywire-server: ${startFailure(error, where)}`)
+    io.err(
+      `steadywire-server: ${startFailure(error, options.authenticate ? { host: 'every address', ...where } : where)}`,
+    )
     return 1
   }
   await new Promise<void>((resolve) => io.onStop(resolve))
@@ -152,7 +163,8 @@ function serverOptions(values: Flags, env: Environment): ServerOptions {
     origins: checkedOrigins(values.get('origin')),
     heartbeatMs: numberOf(values, 'heartbeat-ms'),
     idleTimeoutMs: numberOf(values, 'idle-timeout-ms'),
-    adminToken: adminToken(values.get('admin-token-env')?.[0], env),
+    adminToken: secretIn('admin-token-env', values, env),
+    authenticate: authentication(values, env),
     limits: {
       connections: numberOf(values, 'max-connections'),
       connectionsPerUser: numberOf(values, 'connections-per-user'),
@@ -189,12 +201,12 @@ function checkedOrigins(origins: readonly string[] | undefined): readonly string
   }
 }
 
-function listenOptions(values: Flags): ListenOptions {
+function listenOptions(values: Flags, { authenticate }: ServerOptions): ListenOptions {
   const path = values.get('path')?.[0]
   if (path !== undefined && !/^\/[^?#\s]*$/.test(path))
     throw new UsageError(`--path ${path}: a path begins with "/" and has no "?" or "#".`)
   const host = values.get('host')?.[0]
-  if (host !== undefined && !isLoopback(host))
+  if (host !== undefined && !authenticate && !isLoopback(host))
     throw new UsageError(
       `--host ${host}: without authentication only this machine may connect: 127.0.0.1, ::1 or localhost.`,
     )
@@ -205,11 +217,27 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-function adminToken(name: string | undefined, env: Environment): string | undefined {
+/** What stands in the variable that the flag names. */
+function secretIn(flag: 'admin-token-env' | 'jwt-key-env', values: Flags, env: Environment): string | undefined {
+  const name = values.get(flag)?.at(-1)
   if (name === undefined) return undefined
-  const token = env[name]
-  if (token) return token
-  throw new UsageError(`--admin-token-env ${name}: that variable is not set or is empty.`)
+  const secret = env[name]
+  if (secret) return secret
+  throw new UsageError(`--${flag} ${name}: that variable is not set or is empty.`)
+}
+
+function authentication(values: Flags, env: Environment): ServerOptions['authenticate'] {
+  const key = secretIn('jwt-key-env', values, env)
+  const [audience, issuer] = [values.get('jwt-audience')?.at(-1), values.get('jwt-issuer')?.at(-1)]
+  if (key === undefined) {
+    if (audience === undefined && issuer === undefined) return undefined
+    throw new UsageError('--jwt-audience and --jwt-issuer need --jwt-key-env.')
+  }
+  try {
+    return jwt({ key, audience, issuer })
+  } catch (error) {
+    throw new UsageError(`--jwt-key-env: ${messageOf(error)}.`)
+  }
 }
 
 type Flags = ReadonlyMap<FlagName, readonly string[]>

@@ -38,6 +38,8 @@ export function knownOf(frame: ClientFrame): ClientFrame {
       const { type, channel, request, position, count } = frame
       return { type, channel, request, position: knownPosition(position), count }
     }
+    case 'auth':
+      return { type: frame.type, token: frame.token }
     case 'ping':
     case 'pong':
       return { type: frame.type, n: frame.n }

@@ -26,6 +26,7 @@ export {
   type StoredQuery,
   type User,
 } from './hooks.ts'
+export { jwt, type JwtOptions } from './jwt.ts'
 export { memoryStore, type MemoryStoreOptions } from './store/memory.ts'
 export type { RetentionOptions } from './store/retention.ts'
 export {

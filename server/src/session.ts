@@ -5,6 +5,8 @@
 // - A frame that breaks the order closes the connection with 4400; content that cannot be accepted is only answered.
 // - What is to be sent leaves once, at the end of a tick.
 // - Pings are answered at the end of the tick, so however many come, the store is asked once.
+// - A token is renewed on the open connection: one question at a time, for the same user. Whoever does not is closed when it
+//   expires.
 // - Once ended, nothing is read, sent or answered, whatever hooks and stores still have to say.
 
 import {
@@ -31,7 +33,7 @@ import { Attachment, type Line } from './attachment.ts'
 import { isStorableName } from './content.ts'
 import type { Context } from './context.ts'
 import type { Cancel } from './environment.ts'
-import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
+import { helloFault, isSameHello, tokenDueInMs, tokenFault, welcomeFrame } from './greeting.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { knownOf, readFrame } from './incoming.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
@@ -57,6 +59,8 @@ export interface SessionOwner {
 }
 
 const MAX_OPEN_PINGS = 64
+/** A token is not asked for more often than this, in milliseconds. */
+const MIN_TOKEN_PAUSE_MS = 1_000
 /** Pages of one connection that are read at a time, and in one tick. */
 const MAX_OPEN_PAGES = 4
 
@@ -72,6 +76,12 @@ export class Session {
   #phase: Phase = 'greeting'
   #hello: HelloFrame | undefined
   #expiresAtMs = Infinity
+  /** When the next token is asked for. */
+  #tokenDueAtMs = Infinity
+  /** A token that has come while another one is looked at. */
+  #nextToken: string | undefined
+  #isRenewing = false
+  #user: User = ANONYMOUS
   /** Frames that came while the user was being authenticated. */
   #early: ClientFrame[] = []
   #earlyLength = 0
@@ -103,7 +113,8 @@ export class Session {
     if (this.#phase === 'greeting') return this.#acceptedAtMs + helloTimeoutMs
     // The deadline of the hook covers this one.
     if (this.#phase !== 'open') return Infinity
-    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#expiresAtMs, this.#outgoing.checkAtMs)
+    const { checkAtMs } = this.#outgoing
+    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#tokenDueAtMs, this.#expiresAtMs, checkAtMs)
   }
 
   received(text: string): void {
@@ -146,6 +157,7 @@ export class Session {
     if (this.#phase !== 'open') return
     if (nowMs - this.heardAtMs >= 2 * heartbeatMs) return this.#terminate()
     if (nowMs >= this.#expiresAtMs) return this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
+    if (nowMs >= this.#tokenDueAtMs) this.#askToken(nowMs)
     if (this.#outgoing.check(nowMs) === 'stuck') return this.close(CLOSE_TOO_MANY, closeReason('too-slow'))
     this.drained()
     if (nowMs < this.#pingAtMs) return
@@ -181,6 +193,8 @@ export class Session {
       case 'ping':
         if (this.#openPings.push(frame.n) > MAX_OPEN_PINGS) return this.close(CLOSE_BAD_FRAME, closeReason('pings'))
         return this.#schedule()
+      case 'auth':
+        return this.#renew(frame.token)
       case 'pong':
         // That it came is all it says.
         return
@@ -211,35 +225,54 @@ export class Session {
 
   #authenticated(hello: HelloFrame, answer: HookAnswer<User | null>): void {
     if (this.#phase !== 'authenticating') return
-    if ('answer' in answer) {
-      if (!answer.answer) return this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
-      return this.#enter(hello, answer.answer)
+    const user = this.#identified(answer)
+    if (user) this.#enter(hello, user)
+  }
+
+  /** Who that is, whose time has begun; if nobody, the connection is closed. */
+  #identified(answer: HookAnswer<User | null>): User | undefined {
+    const { environment } = this.#context
+    if ('error' in answer) {
+      if (!isRefusal(answer.error)) this.close(CLOSE_UNAVAILABLE, closeReason('authentication'))
+      else if (answer.error.code === 'forbidden') this.close(CLOSE_FORBIDDEN, closeReason('forbidden'))
+      else this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
+      return undefined
     }
-    if (!isRefusal(answer.error)) return this.close(CLOSE_UNAVAILABLE, closeReason('authentication'))
-    const isForbidden = answer.error.code === 'forbidden'
-    if (isForbidden) return this.close(CLOSE_FORBIDDEN, closeReason('forbidden'))
-    this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
+    const user = answer.answer
+    if (!user) {
+      this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
+      return undefined
+    }
+    const { userId, expiresAtMs } = user
+    if (typeof userId !== 'string' || !isStorableName(userId)) {
+      environment.reportError(new Error(`authenticate answered a userId that is not 1 to ${MAX_CHANNEL_BYTES} bytes`))
+      this.close(CLOSE_SERVER_ERROR, closeReason('authentication'))
+      return undefined
+    }
+    const expiresInMs = expiresAtMs === undefined ? Infinity : expiresAtMs - environment.wallNow()
+    // Written so that NaN is expired.
+    if (!(expiresInMs > 0)) {
+      this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
+      return undefined
+    }
+    const nowMs = environment.monotonicNow()
+    this.#expiresAtMs = nowMs + expiresInMs
+    this.#tokenDueAtMs = nowMs + tokenDueInMs(expiresInMs)
+    return user
   }
 
   #enter(hello: HelloFrame, user: User): void {
     const { environment, producers, settings } = this.#context
-    const { userId, expiresAtMs } = user
-    if (typeof userId !== 'string' || !isStorableName(userId)) {
-      environment.reportError(new Error(`authenticate answered a userId that is not 1 to ${MAX_CHANNEL_BYTES} bytes`))
-      return this.close(CLOSE_SERVER_ERROR, closeReason('authentication'))
-    }
+    const { userId } = user
     const nowMs = environment.monotonicNow()
-    const expiresInMs = expiresAtMs === undefined ? Infinity : expiresAtMs - environment.wallNow()
-    // Written so that NaN is expired.
-    if (!(expiresInMs > 0)) return this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
     const entry = producers.enter(hello, userId, this, nowMs)
     if (entry.type === 'refused') return this.close(entry.code, entry.reason)
     this.#phase = 'open'
-    this.#expiresAtMs = nowMs + expiresInMs
+    this.#user = user
     this.heardAtMs = nowMs
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
-    this.#line = this.#createLine(hello, user, { user: userId, member: entry.member })
+    this.#line = this.#createLine(hello, { user: userId, member: entry.member })
     this.#welcome(this.#line)
     const early = this.#early
     this.#early = []
@@ -248,8 +281,53 @@ export class Session {
 
   #welcome({ sender }: Line): void {
     const { environment, settings, snapshots } = this.#context
-    const features = snapshots.areOffered ? ['snapshots'] : []
+    const features = [...(this.#details.authenticate ? ['tokens'] : []), ...(snapshots.areOffered ? ['snapshots'] : [])]
     this.#say(welcomeFrame(settings, features, sender.member, this.#expiresAtMs - environment.monotonicNow()))
+  }
+
+  // auth → welcome
+
+  /** Asked again while the time gets shorter: an answer may fail to come. */
+  #askToken(nowMs: number): void {
+    const withinMs = this.#expiresAtMs - nowMs
+    this.#tokenDueAtMs = withinMs > MIN_TOKEN_PAUSE_MS ? nowMs + Math.max(withinMs / 2, MIN_TOKEN_PAUSE_MS) : Infinity
+    this.#say({ type: 'authreq', withinMs })
+  }
+
+  #renew(token: string): void {
+    const { authenticate } = this.#details
+    const fault = tokenFault(token)
+    if (fault) return this.close(CLOSE_BAD_FRAME, closeReason(fault))
+    // Whoever asks nobody who they are has nothing to renew.
+    if (!authenticate) return
+    if (this.#isRenewing) {
+      this.#nextToken = token
+      return
+    }
+    this.#isRenewing = true
+    askHook<User | null>(
+      this.#context.environment,
+      this.#context.settings.hookTimeoutMs,
+      (done) => authenticate(token, done),
+      (answer) => this.#renewed(answer),
+    )
+  }
+
+  #renewed(answer: HookAnswer<User | null>): void {
+    if (!this.#line || this.#isOver) return
+    this.#isRenewing = false
+    // A failure is no refusal: what was shown before holds until it expires, and is asked for again.
+    if (!('error' in answer) || isRefusal(answer.error)) {
+      const user = this.#identified(answer)
+      if (!user) return
+      if (user.userId !== this.#user.userId) return this.close(CLOSE_FORBIDDEN, closeReason('other-user'))
+      this.#user = user
+      this.#owner.wakeBy(this.dueAtMs)
+      this.#welcome(this.#line)
+    }
+    const next = this.#nextToken
+    this.#nextToken = undefined
+    if (next !== undefined) this.#renew(next)
   }
 
   // channels
@@ -277,9 +355,12 @@ export class Session {
     else this.close(CLOSE_BAD_FRAME, closeReason('not-attached'))
   }
 
-  #createLine(producer: HelloFrame, user: User, sender: Sender): Line {
+  #createLine(producer: HelloFrame, sender: Sender): Line {
+    const userNow = () => this.#user
     return {
-      user,
+      get user() {
+        return userNow()
+      },
       sender,
       producer,
       window: new PublishWindow(this.#context.settings.limits),

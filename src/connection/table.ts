@@ -23,6 +23,7 @@ export type Trigger =
   | 'due'
   | 'heard'
   | 'nudge'
+  | 'logout'
   | 'close'
 
 export type Cell = Phase | 'stay' | 'never'
@@ -42,6 +43,7 @@ const AT_REST = {
   due: 'never',
   heard: 'never',
   nudge: 'stay',
+  logout: 'idle',
   close: 'closed',
 } as const satisfies Row
 
@@ -56,7 +58,7 @@ const UNDER_WAY = {
 } as const satisfies Row
 
 export const TABLE: { readonly [P in Phase]: Row } = {
-  idle: AT_REST,
+  idle: { ...AT_REST, logout: 'stay' },
   authorizing: { ...UNDER_WAY, authorized: 'opening' },
   opening: { ...UNDER_WAY, opened: 'handshaking' },
   handshaking: { ...UNDER_WAY, welcomed: 'live', heard: 'stay' },
@@ -65,5 +67,5 @@ export const TABLE: { readonly [P in Phase]: Row } = {
   waiting: { ...AT_REST, connect: 'stay', rejected: 'failed', due: 'authorizing' },
   stopped: { ...AT_REST, disconnect: 'stay' },
   failed: { ...AT_REST, connect: 'stay' },
-  closed: { ...AT_REST, connect: 'stay', disconnect: 'stay', retry: 'stay', close: 'stay' },
+  closed: { ...AT_REST, connect: 'stay', disconnect: 'stay', retry: 'stay', logout: 'stay', close: 'stay' },
 }

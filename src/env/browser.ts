@@ -13,6 +13,8 @@ const HIDDEN_FRAME_MS = 250
 const FRAME_MS = 16
 /** What a browser says when it knows nothing of how a socket ended. */
 const ABNORMAL = 1006
+/** What a subprotocol that carries a token begins with. */
+const AUTH_PREFIX = 'steadywire.auth.'
 
 export function createBrowserEnvironment(): Environment {
   return {
@@ -62,14 +64,17 @@ function frame(run: () => void): () => void {
   return cancel
 }
 
-function openSocket({ url, protocol }: SocketRequest, { opened, received, ended }: SocketHandlers): SocketHandle {
+function openSocket(
+  { url, protocol, token }: SocketRequest,
+  { opened, received, ended }: SocketHandlers,
+): SocketHandle {
   let socket: WebSocket | undefined
   // Clears the handlers too: who has closed a socket hears no more of it.
   const release = () => {
     if (socket) socket.onopen = socket.onmessage = socket.onclose = null
   }
   try {
-    socket = new WebSocket(url, protocol)
+    socket = new WebSocket(url, token ? [protocol, AUTH_PREFIX + base64Url(token)] : protocol)
     socket.onopen = opened
     socket.onmessage = ({ data }) => received(data)
     socket.onclose = ({ code, reason }) => {
@@ -92,6 +97,11 @@ function openSocket({ url, protocol }: SocketRequest, { opened, received, ended 
       socket?.close(closeCode, reason)
     },
   }
+}
+
+function base64Url(text: string): string {
+  const bytes = String.fromCharCode(...new TextEncoder().encode(text))
+  return btoa(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 function onHint(listener: (hint: Hint) => void): () => void {

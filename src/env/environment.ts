@@ -15,6 +15,8 @@ export type Hint = 'online' | 'offline' | 'visible' | 'hidden' | 'resume' | 'pag
 export interface SocketRequest {
   readonly url: string
   readonly protocol: string
+  /** Travels as a subprotocol of its own; nothing where it does not. */
+  readonly token: string
 }
 
 export interface SocketHandlers {

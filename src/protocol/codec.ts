@@ -7,7 +7,7 @@
 //   everything after it may depend on it.
 // - `data` is encoded once, at the call that sent it; later it is text that is put in its place.
 
-import type { ClientFrame, Position, PubFrame, SubFrame } from './frames.ts'
+import type { ClientFrame, HelloFrame, Position, PubFrame, SubFrame } from './frames.ts'
 import { MAX_BATCH_BYTES, utf8Bytes } from './content.ts'
 import type { FrameReader } from './guards.ts'
 
@@ -57,8 +57,16 @@ export interface OutgoingSubFrame extends Omit<SubFrame, 'position' | 'reset'> {
   readonly position: Position | undefined
   readonly reset: boolean | undefined
 }
+/** A `hello` of which the token may be left out. */
+export interface OutgoingHelloFrame extends Omit<HelloFrame, 'token'> {
+  readonly token: string | undefined
+}
 /** What a client hands to the codec. */
-export type OutgoingFrame = Exclude<ClientFrame, PubFrame | SubFrame> | EncodedPubFrame | OutgoingSubFrame
+export type OutgoingFrame =
+  | Exclude<ClientFrame, HelloFrame | PubFrame | SubFrame>
+  | OutgoingHelloFrame
+  | EncodedPubFrame
+  | OutgoingSubFrame
 
 /** A frame as text, with its size: counted once, however many connections it goes to. */
 export interface EncodedFrame {

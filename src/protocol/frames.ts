@@ -64,12 +64,25 @@ export interface PingFrame {
   readonly type: 'ping'
   readonly n: number
 }
+/** A new token for the connection that is open. */
+export interface AuthFrame {
+  readonly type: 'auth'
+  readonly token: string
+}
 /** The client's answer to a server's ping; it carries no tops. */
 export interface ClientPongFrame {
   readonly type: 'pong'
   readonly n: number
 }
-export type ClientFrame = HelloFrame | SubFrame | UnsubFrame | PubFrame | FetchFrame | PingFrame | ClientPongFrame
+export type ClientFrame =
+  | HelloFrame
+  | SubFrame
+  | UnsubFrame
+  | PubFrame
+  | FetchFrame
+  | PingFrame
+  | ClientPongFrame
+  | AuthFrame
 
 // server → client
 
@@ -196,6 +209,11 @@ export interface ErrorFrame {
   readonly message: string
   readonly retryAfterMs?: number
 }
+/** The token of this connection ends soon: `auth` with a new one keeps it open. */
+export interface AuthreqFrame {
+  readonly type: 'authreq'
+  readonly withinMs: number
+}
 export type ServerFrame =
   | WelcomeFrame
   | AttachedFrame
@@ -210,3 +228,4 @@ export type ServerFrame =
   | PingFrame
   | PongFrame
   | ErrorFrame
+  | AuthreqFrame

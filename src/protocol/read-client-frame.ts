@@ -32,5 +32,6 @@ export function createClientFrameReader(): FrameReader<ClientFrame> {
     fetch: { channel: isText, request: isCount, position: isPosition, count: isCount },
     ping: { n: isCount },
     pong: { n: isCount },
+    auth: { token: isText },
   })
 }

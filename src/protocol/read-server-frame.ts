@@ -98,5 +98,6 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     ping: { n: isCount },
     pong: { n: isCount, tops: listOf(record<Top>({ channel: isText, ...positionShape() })) },
     error: { code: isText, message: isText, retryAfterMs: optional(isAmount) },
+    authreq: { withinMs: isAmount },
   })
 }

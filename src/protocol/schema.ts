@@ -13,6 +13,8 @@ import { isShallow, MAX_DEPTH } from './content.ts'
 import type {
   AckFrame,
   AttachedFrame,
+  AuthFrame,
+  AuthreqFrame,
   BehindFrame,
   ClientFrame,
   ClientPongFrame,
@@ -100,6 +102,7 @@ const pub = z.object({
   base: optional(position),
 })
 const fetch = z.object({ type: z.literal('fetch'), channel: text, request: count, position, count })
+const auth = z.object({ type: z.literal('auth'), token: text })
 const ping = z.object({ type: z.literal('ping'), n: count })
 const clientPong = z.object({ type: z.literal('pong'), n: count })
 
@@ -181,12 +184,16 @@ const pong = z.object({
 })
 const error = z.object({ type: z.literal('error'), code: text, message: text, retryAfterMs: optional(amount) })
 
+const authreq = z.object({ type: z.literal('authreq'), withinMs: amount })
+
 /** Answers the schema. If it refuses what `Frame` allows, the compiler asks for one argument more and names its type. */
 function covering<Frame>() {
   return <S extends z.ZodType>(schema: S, ..._uncovered: Uncovered<Frame, z.output<S>>): S => schema
 }
 type Uncovered<Frame, Read> = [Frame] extends [Read] ? [] : [Exclude<Frame, Read>]
-const client = covering<ClientFrame>()(z.discriminatedUnion('type', [hello, sub, unsub, pub, fetch, ping, clientPong]))
+const client = covering<ClientFrame>()(
+  z.discriminatedUnion('type', [hello, sub, unsub, pub, fetch, ping, clientPong, auth]),
+)
 const server = covering<ServerFrame>()(
   z.discriminatedUnion('type', [
     welcome,
@@ -202,6 +209,7 @@ const server = covering<ServerFrame>()(
     ping,
     pong,
     error,
+    authreq,
   ]),
 )
 
@@ -223,6 +231,7 @@ export const pubSchema: z.ZodType<PubFrame> = pub
 export const fetchSchema: z.ZodType<FetchFrame> = fetch
 /** Either side's. */
 export const pingSchema: z.ZodType<PingFrame> = ping
+export const authSchema: z.ZodType<AuthFrame> = auth
 /** A client's: it carries no tops. */
 export const clientPongSchema: z.ZodType<ClientPongFrame> = clientPong
 
@@ -238,3 +247,4 @@ export const pageSchema: z.ZodType<PageFrame> = page
 export const behindSchema: z.ZodType<BehindFrame> = behind
 export const pongSchema: z.ZodType<PongFrame> = pong
 export const errorSchema: z.ZodType<ErrorFrame> = error
+export const authreqSchema: z.ZodType<AuthreqFrame> = authreq

@@ -6,6 +6,7 @@
 // - A channel is wanted for reading while it has readers, lingering after the last, and for writing while it has
 //   unsettled publishes.
 
+import { PHASES } from '../connection/phases.ts'
 import { forgetUnanswered, settledBelow } from '../delivery/outbox.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { DeniedFrame, DetachedFrame, Grant } from '../protocol/frames.ts'
@@ -68,8 +69,8 @@ export function attach(core: Core, record: ChannelRecord): void {
     forget(record)
     record.trouble = null
     touch(core, record, 'idle')
-    // Who waits for a new start reads the channel, so that only the end of the client comes before it.
-    refreshed(core, record, new RealtimeError('closed'))
+    // Who waits for a new start reads the channel, so that only the end of that person, or of the client, comes before it.
+    refreshed(core, record, new RealtimeError(PHASES[core.phase].accepts ? 'logged-out' : 'closed'))
   } else if (
     record.asking &&
     reads === record.wanted.includes('read') &&

@@ -39,6 +39,8 @@ const MAX_STRIKES: { readonly [Kind in Strike]?: number } = { reauthorize: 1, pr
 const MIN_HEARTBEAT_MS = 100
 /** Hints cut a wait no more often than this, in milliseconds: a page that flickers must not defeat the backoff. */
 const HURRY_PAUSE_MS = 2_000
+/** A token is not used any more this long before it expires, in milliseconds, or for the last third of a short life. */
+const TOKEN_LEAD_MS = 30_000
 /** The application's own end of a socket. */
 const CLOSE_NORMAL = 1000
 
@@ -78,7 +80,7 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
     if (!from.timer) forgive(core)
     core.tries++
     core.askedWaitMs = 0
-    core.effects.push({ type: 'authorize', attemptId: ++core.attemptId })
+    askToken(core, !core.token || core.clock.elapsedMs >= core.tokenUntilMs, true)
   } else if (phase === 'live') {
     if (!from.sends) core.liveAtMs = core.clock.awakeMs
     core.timerAtMs = core.pingedAtMs + core.heartbeatMs
@@ -96,6 +98,17 @@ function enter(core: Core, phase: Phase, from: PhaseFacts): void {
       trigger(core, 'rejected', causeOf('gave-up', core.cause?.closeCode))
     }
   }
+}
+
+/** Asks for a token, if one is `needed` and can be had, and for an address where that is to be dialled. */
+function askToken(core: Core, needed: boolean, dials: boolean): void {
+  const reason = needed && !!core.settings.getToken && core.tokenReason
+  core.effects.push({ type: 'authorize', attemptId: ++core.attemptId, dials, reason })
+}
+
+/** The server wants a new token for the connection that is open. */
+export function authorizationAsked(core: Core): void {
+  if (core.settings.getToken) askToken(core, true, false)
 }
 
 /** An outage begins anew: what came before it no longer counts. */
@@ -128,22 +141,43 @@ function show(core: Core): void {
   if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })
 }
 
-/** The address is there: dial. */
-export function authorized(core: Core, input: InputOf<'authorized'>): void {
-  if (!isAsking(core, input.attemptId)) return
-  trigger(core, 'authorized')
-  core.effects.push({ type: 'socket.open', socketId: ++core.socketId, url: input.url })
+/** What was asked for is there: dial, or tell the server of the new token. */
+export function authorized(core: Core, { attemptId, url, token }: InputOf<'authorized'>): void {
+  if (core.attemptId !== attemptId) return
+  if (token) {
+    core.token = token
+    core.tokenReason = 'expiring'
+    core.tokenUntilMs = Infinity
+  }
+  if (core.phase === 'authorizing') {
+    trigger(core, 'authorized')
+    const isOutside = core.settings.connect.tokenIn === 'subprotocol'
+    core.effects.push({ type: 'socket.open', socketId: ++core.socketId, url, token: isOutside ? core.token : '' })
+  } else if (sends(core)) send(core, { type: 'auth', token })
 }
 
-/** There is no address: for good if it is not usable, else try again. */
+/** There is no address or no token: for good if there never will be, else try again. A connection that is open goes on while it may. */
 export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>): void {
-  if (!isAsking(core, attemptId)) return
-  if (isRealtimeError(error)) lose(core, causeOf(error.code, undefined, error.message), 'stop')
-  else lose(core, causeOf('connection-refused'))
+  if (core.attemptId !== attemptId) return
+  const isDialling = core.phase === 'authorizing'
+  if (isRealtimeError(error) && (isDialling || sends(core)))
+    lose(core, causeOf(error.code, undefined, error.message), 'stop')
+  else if (isDialling) lose(core, causeOf('connection-refused'))
 }
 
-function isAsking(core: Core, attemptId: number): boolean {
-  return core.attemptId === attemptId && core.phase === 'authorizing'
+/** Another person may be next: nothing of this one is left. */
+export function logout(core: Core): void {
+  giveUp(core, [...core.publishes.unsettled], 'logged-out')
+  for (const record of core.records.values()) {
+    record.readers = record.readUntilMs = 0
+    attach(core, record)
+  }
+  core.producerId = core.createId()
+  // An answer that is still on its way is about that one.
+  core.attemptId++
+  core.token = ''
+  core.tokenReason = 'first'
+  trigger(core, 'logout')
 }
 
 /** Whether an event belongs to the socket in use. One of an abandoned socket means nothing. */
@@ -153,12 +187,20 @@ export function isCurrent(core: Core, socketId: number): boolean {
 
 export function opened(core: Core): void {
   trigger(core, 'opened')
-  send(core, { type: 'hello', version: PROTOCOL_VERSION, producer: core.producerId, generation: core.socketId })
+  send(core, {
+    type: 'hello',
+    version: PROTOCOL_VERSION,
+    producer: core.producerId,
+    generation: core.socketId,
+    token: (core.settings.connect.tokenIn === 'hello' && core.token) || undefined,
+  })
 }
 
 export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   if (frame.version !== PROTOCOL_VERSION) return 'protocol'
-  // A greeting may be answered twice; the second answer changes nothing.
+  const { tokenExpiresInMs = Infinity } = frame
+  core.tokenUntilMs = core.clock.elapsedMs + tokenExpiresInMs - Math.min(TOKEN_LEAD_MS, tokenExpiresInMs / 3)
+  // A greeting may be answered twice, and so is a new token; nothing else is new in that.
   if (sends(core)) return
   core.serverLimits = frame.limits
   // Set by every welcome, so this is not the first.
@@ -181,6 +223,10 @@ export function ended(core: Core, { closeCode, reason }: InputOf<'socket.ended'>
   if (code === 'frame-too-large') {
     // What cannot be read now cannot be read next time either. Whether this is what was too large, nobody says.
     giveUp(core, [...core.publishes.unanswered.values()].sort((a, b) => b.bytes - a.bytes).slice(0, 1), code)
+  }
+  if (policy === 'reauthorize') {
+    core.token = ''
+    core.tokenReason = 'refused'
   }
   lose(core, causeOf(isRefused ? 'connection-refused' : code, closeCode), policy)
   if (policy === 'replace') {

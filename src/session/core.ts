@@ -11,7 +11,7 @@ import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
 import type { Delivery, Effect, Lane, Now } from '../effects.ts'
 import type { Cause, ErrorCode, RealtimeError } from '../errors.ts'
-import type { Settings } from '../options.ts'
+import type { Settings, TokenReason } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits, Position } from '../protocol/frames.ts'
 import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
@@ -130,6 +130,12 @@ export interface Core extends Connection {
   socketId: number
   /** Counts questions for address and token. */
   attemptId: number
+  /** What `getToken` has answered; empty if it has not, or the server has refused it. */
+  token: string
+  /** Why the next one will be asked for. */
+  tokenReason: TokenReason
+  /** When that is; elapsed time. */
+  tokenUntilMs: number
   /** Numbers `sub` and `fetch`; never reused, so a late answer cannot be mistaken. */
   lastRequest: number
   /** The deadline of the present phase: elapsed time in `waiting`, awake time in all others. */
@@ -194,6 +200,9 @@ export function createCore(settings: Settings, random: () => number, createId: (
     producerId: createId(),
     socketId: 0,
     attemptId: 0,
+    token: '',
+    tokenReason: 'first',
+    tokenUntilMs: Infinity,
     lastRequest: 0,
     timerAtMs: Infinity,
     sweepAtMs: Infinity,

@@ -31,7 +31,7 @@ async function listen(connected: (socket: ServerSocket) => void = () => {}): Pro
 function dial(url: string): { socket: SocketHandle; said: unknown[] } {
   const said: unknown[] = []
   const socket = environment.openSocket?.(
-    { url, protocol: 'steadywire.v1' },
+    { url, protocol: 'steadywire.v1', token: '' },
     {
       opened: () => said.push(['opened']),
       received: (data) => said.push(['received', data]),

@@ -35,7 +35,7 @@ afterEach(() => {
 function dial(url = URL_OF_SERVER): { socket: SocketHandle; said: unknown[] } {
   const said: unknown[] = []
   const socket = createBrowserEnvironment().openSocket?.(
-    { url, protocol: 'steadywire.v1' },
+    { url, protocol: 'steadywire.v1', token: '' },
     {
       opened: () => said.push(['opened']),
       received: (data) => said.push(['received', data]),

@@ -85,7 +85,7 @@ export class SimClient implements Watched {
           this.#driver.feed(
             error
               ? { type: 'denied', attemptId, error }
-              : { type: 'authorized', attemptId, url: 'ws://world.test/realtime' },
+              : { type: 'authorized', attemptId, url: 'ws://world.test/realtime', token: '' },
           )
         if (behaviour?.authorize) behaviour.authorize((error) => this.page.run(() => answer(error)))
         else answer()

@@ -13,6 +13,7 @@ import { type Answers, FakeServer } from './fake-server.ts'
 export interface Dial {
   readonly url: string
   readonly protocol: string
+  readonly token: string
   readonly atMs: number
   /** What the client closed it with, once it has. */
   closedWith: { readonly code: number; readonly reason: string } | undefined

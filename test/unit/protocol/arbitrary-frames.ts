@@ -45,6 +45,7 @@ const CLIENT: FieldsByType<ClientFrame> = {
   fetch: [{ channel: text, request: count, position, count }, []],
   ping: [{ n: count }, []],
   pong: [{ n: count }, []],
+  auth: [{ token: text }, []],
 }
 
 const SERVER: FieldsByType<ServerFrame> = {
@@ -109,6 +110,7 @@ const SERVER: FieldsByType<ServerFrame> = {
   ping: [{ n: count }, []],
   pong: [{ n: count, tops: fc.array(recordOf({ channel: text, epoch: text, offset: count, tag: text }, ['tag'])) }, []],
   error: [{ code: text, message: text, retryAfterMs: amount }, ['retryAfterMs']],
+  authreq: [{ withinMs: amount }, []],
 }
 
 export const CLIENT_TYPES = Object.keys(CLIENT) as ClientFrame['type'][]

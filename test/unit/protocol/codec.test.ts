@@ -182,6 +182,7 @@ describe('batchFrames', () => {
 
 function outgoing(frame: ClientFrame): OutgoingFrame {
   if (frame.type === 'sub') return { ...frame, position: frame.position, reset: frame.reset }
+  if (frame.type === 'hello') return { ...frame, token: frame.token }
   if (frame.type !== 'pub') return frame
   const { data, base, ...rest } = frame
   return { ...rest, base, dataText: JSON.stringify(data) }
