@@ -17,7 +17,8 @@ import ts from 'typescript'
 const LISTS = {
   core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
-    liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest`,
+    liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest tokenReason
+    tokenUntilMs`,
   channelRecord: `phase lane reached granted readUntilMs incarnationId fetching trouble historyEpoch wanted asking
     topAskedAtMs shown shownIn isFresh fetchedAtMs newest askedAtMs early gapAtMs isRefreshing questionAtMs unsettled
     overlapOffset unrestAtMs readers channelName topHeardAtMs completeAtMs view`,
@@ -25,7 +26,7 @@ const LISTS = {
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
   // An entry of the outbox is a publish, and that an input.
-  entry: 'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint',
+  entry: 'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint dials',
   outbox: 'unsettled unanswered unansweredBytes dueAtMs unsettledBytes lastSequence',
   delivery: 'lane detail',
   lane: 'queued parked isClosed skipTo',
@@ -35,12 +36,14 @@ const LISTS = {
   session: 'dueInMs getChannelSnapshot getStats',
   driver: 'feed elapsedMs',
   channelPort: 'feed use',
+  channelHandle: 'deliver refreshed wipe',
+  asking: 'lateAtMs stop',
   settlement: 'isAwaited',
 }
 
 /** What is compared with each other, or found together as the keys of a table. */
 const TEXT_LISTS = {
-  effect: 'changed deliver settle authorize socket.open socket.send socket.close',
+  effect: 'changed deliver settle authorize refreshed socket.open socket.send socket.close',
   input: 'authorized delivered wake hint unsubscribe socket.opened socket.received socket.ended',
   cell: 'stay waiting probing authorizing opening handshaking stopped',
   trigger: 'lost due heard nudge welcomed authorized',
