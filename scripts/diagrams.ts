@@ -54,6 +54,7 @@ const TRIGGERS: { readonly [T in Trigger]: string } = {
   due: 'the wait is over: time to ask, or time to try again',
   heard: 'the pong to the newest ping has come',
   nudge: 'a hint of the page or the network, or an answer that is late',
+  moved: 'the server is about to stop, and it is this client’s turn to leave it',
   logout: 'the application forgets the person',
   close: 'the application is done with the client',
 }

@@ -18,15 +18,23 @@ const LISTS = {
   core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest tokenReason
+<<<<<<< HEAD
     tokenUntilMs`,
   channelRecord: `phase lane reached granted readUntilMs incarnationId fetching trouble historyEpoch wanted asking
     topAskedAtMs shown shownIn isFresh fetchedAtMs newest askedAtMs early gapAtMs isRefreshing questionAtMs unsettled
     overlapOffset unrestAtMs readers channelName topHeardAtMs completeAtMs view`,
+=======
+    tokenUntilMs leavesAtMs`,
+  channelRecord: `phase lane reached granted askedAtMs incarnationId fetching early historyEpoch wanted asking view shown shownIn isFresh channelName newest
+    readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
+    topHeardAtMs completeAtMs overlapOffset`,
+>>>>>>> c672dd2 (Drain: clients leave a server that is about to stop at moments of their own)
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
   // An entry of the outbox is a publish, and that an input.
-  entry: 'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint dials',
+  entry:
+    'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint dials',
   outbox: 'unsettled unanswered unansweredBytes dueAtMs unsettledBytes lastSequence',
   delivery: 'lane detail',
   lane: 'queued parked isClosed skipTo',
@@ -46,7 +54,7 @@ const TEXT_LISTS = {
   effect: 'changed deliver settle authorize refreshed socket.open socket.send socket.close',
   input: 'authorized delivered wake hint unsubscribe socket.opened socket.received socket.ended',
   cell: 'stay waiting probing authorizing opening handshaking stopped',
-  trigger: 'lost due heard nudge welcomed authorized',
+  trigger: 'lost due heard nudge moved welcomed authorized',
   status: 'trying',
   answer: 'settled never-sent malformed',
 }

@@ -16,8 +16,10 @@ import {
   authorized,
   ended,
   hinted,
+  drained,
   isCurrent,
   logout,
+  moveOn,
   opened,
   phaseDue,
   phaseDueInMs,
@@ -174,6 +176,7 @@ const ON_FRAME: Handlers<ServerFrame> = {
   ping: pinged,
   pong: ponged,
   authreq: authorizationAsked,
+  drain: drained,
   error(core, { code, message, retryAfterMs }) {
     complain(core, new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs }))
   },
@@ -183,6 +186,7 @@ const ON_FRAME: Handlers<ServerFrame> = {
 function lookAfter(core: Core): void {
   watchDrain(core)
   phaseDue(core)
+  moveOn(core)
   giveUp(core, due(core.publishes, core.clock.awakeMs), 'timeout')
   if (core.clock.awakeMs >= core.sweepAtMs) sweep(core)
   // Asked to close: once everything has settled, or when the time for that is up.
@@ -235,6 +239,6 @@ function channelSnapshot(core: Core, channel: string, elapsedMs = core.clock.ela
 
 function dueInMs(core: Core): number {
   const polls = sends(core) && core.clock.sentBytes > core.drainedBytes
-  const dueAtMs = Math.min(core.publishes.dueAtMs, core.sweepAtMs, core.closeDueAtMs)
+  const dueAtMs = Math.min(core.publishes.dueAtMs, core.sweepAtMs, core.leavesAtMs, core.closeDueAtMs)
   return Math.min(phaseDueInMs(core), dueAtMs - core.clock.awakeMs, polls ? DRAIN_POLL_MS : Infinity)
 }

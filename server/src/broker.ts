@@ -85,6 +85,9 @@ const MAX_SWEEP_MS = 1_000
 const MIN_SWEEP_MS = 10
 const HOUSEKEEPING_MS = 60_000
 const OVERLOAD_RETRY_MS = 5_000
+/** What a client may take beyond the window to leave, and how often it is looked whether all have. */
+const DRAIN_GRACE_MS = 1_000
+const DRAIN_LOOK_MS = 100
 const HISTORY_LENGTH = 1_048_576
 const DEFAULT_HISTORY_COUNT = 100
 
@@ -103,6 +106,7 @@ export class Broker {
   #housekeepingAtMs: number
   #wakeAtMs = Infinity
   #cancelWake: Cancel = () => {}
+  #isDraining = false
   #isClosed = false
 
   constructor({ environment, store, hooks = {}, options = {}, isAnonymous = true }: BrokerParts) {
@@ -135,6 +139,7 @@ export class Broker {
   /** Serves a socket that has just been opened. */
   accept(peer: Peer, details: ConnectionDetails = {}): Connection {
     if (this.#isClosed) return refuse(peer, CLOSE_UNAVAILABLE, closeReason('closing'))
+    if (this.#isDraining) return refuse(peer, CLOSE_UNAVAILABLE, closeReason('draining'))
     if (this.#sessions.size >= this.#settings.limits.connections)
       return refuse(peer, CLOSE_TOO_MANY, closeReason('too-many', OVERLOAD_RETRY_MS))
     const session = new Session(this.#context, peer, details, {
@@ -187,6 +192,27 @@ export class Broker {
 
   figures(): Figures {
     return { connections: this.#sessions.size, channels: this.#context.channels.size, ...this.#context.counters }
+  }
+
+  /** Whether new sessions are let in. */
+  get isReady(): boolean {
+    return !this.#isDraining && !this.#isClosed
+  }
+
+  /**
+   * Lets nobody in any more, and asks everyone who is here to leave within `windowMs`, each at a moment of its own. Serves on
+   * meanwhile. `done` is called when all have left, or a little after that time; then it is time to {@link Broker.close}.
+   */
+  drain(windowMs: number, done: () => void): void {
+    this.#isDraining = true
+    for (const session of this.#sessions) session.drain(windowMs)
+    const endsAtMs = this.#environment.monotonicNow() + windowMs + DRAIN_GRACE_MS
+    const look = (): void => {
+      const leftMs = endsAtMs - this.#environment.monotonicNow()
+      if (this.#isClosed || this.#sessions.size === 0 || leftMs <= 0) return done()
+      this.#environment.startTimer(Math.min(leftMs, DRAIN_LOOK_MS), look)
+    }
+    look()
   }
 
   /** Closes every connection with 4503 and serves no more. */

@@ -7,8 +7,8 @@ const io: CommandIo = {
   err: (line) => console.error(line),
   onStop(stop) {
     // Once each: a second signal ends the process as signals do.
-    process.once('SIGTERM', stop)
-    process.once('SIGINT', stop)
+    process.once('SIGTERM', () => stop('drain'))
+    process.once('SIGINT', () => stop('close'))
   },
 }
 

@@ -21,8 +21,8 @@ import type { Store } from './store/store.ts'
 export interface CommandIo {
   out(line: string): void
   err(line: string): void
-  /** Calls `stop` when the process is asked to end. */
-  onStop(stop: () => void): void
+  /** Calls `stop` when the process is asked to end: in good order, or at once. */
+  onStop(stop: (how: 'drain' | 'close') => void): void
 }
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -36,6 +36,7 @@ interface Flag {
 }
 
 const MAX_TIMER_MS = 2 ** 31 - 1
+const DRAIN_MS = 10_000
 const FLAGS = {
   port: { value: 'N', help: 'listen on this port; 0 takes a free one (default 8080)', range: [0, 65_535] },
   path: { value: 'PATH', help: 'where clients connect (default /realtime)' },
@@ -81,6 +82,11 @@ const FLAGS = {
     help: 'when an unused channel is forgotten (default 1800000)',
     range: [0, Number.MAX_SAFE_INTEGER],
   },
+  'drain-ms': {
+    value: 'N',
+    help: 'on SIGTERM, clients are asked to leave within this time; 0 closes at once (default 10000)',
+    range: [0, 3_600_000],
+  },
   'admin-token-env': { value: 'NAME', help: 'open the operators’ endpoints to the bearer token in this variable' },
   help: { help: 'print this' },
   version: { help: 'print the version' },
@@ -112,10 +118,11 @@ export async function runCli(args: readonly string[], env: Environment, io: Comm
 }
 
 async function serve(values: Flags, env: Environment, io: CommandIo): Promise<number> {
+  const drainMs = numberOf(values, 'drain-ms') ?? DRAIN_MS
   const options = serverOptions(values, env)
   const where = listenOptions(values, options)
   const file = storeFile(values)
-  if (file === undefined) return await serveStore(memoryStore(retention(values)), options, where, io)
+  if (file === undefined) return await serveStore(memoryStore(retention(values)), options, where, drainMs, io)
   let store: SqliteStore
   try {
     store = sqliteStore(file, retention(values))
@@ -124,7 +131,7 @@ async function serve(values: Flags, env: Environment, io: CommandIo): Promise<nu
     return 1
   }
   try {
-    return await serveStore(store, options, where, io, `steadywire-server keeps messages in ${file}`)
+    return await serveStore(store, options, where, drainMs, io, `steadywire-server keeps messages in ${file}`)
   } finally {
     store.close()
   }
@@ -135,6 +142,7 @@ async function serveStore(
   store: Store,
   options: ServerOptions,
   where: ListenOptions,
+  drainMs: number,
   io: CommandIo,
   ...more: readonly string[]
 ): Promise<number> {
@@ -152,9 +160,14 @@ async function serveStore(
     )
     return 1
   }
-  await new Promise<void>((resolve) => io.onStop(resolve))
-  io.out('steadywire-server: closing')
-  await server.close()
+  const how = await new Promise<'drain' | 'close'>((resolve) => io.onStop(resolve))
+  if (how === 'drain' && drainMs > 0) {
+    io.out(`steadywire-server: draining within ${drainMs} ms`)
+    await server.drain({ windowMs: drainMs })
+  } else {
+    io.out('steadywire-server: closing')
+    await server.close()
+  }
   return 0
 }
 

@@ -135,7 +135,7 @@ export interface Address {
 
 /** How a server is doing, as `/healthz` answers it. */
 export interface Health {
-  readonly status: 'ok'
+  readonly status: 'ok' | 'draining'
   readonly connections: number
   /** Channels that somebody listens to, or did lately. */
   readonly channels: number
@@ -163,6 +163,12 @@ export interface Server {
    */
   publish(channel: string, name: string, data: unknown, options?: { id?: string | undefined }): Promise<Receipt>
   health(): Health
+  /**
+   * Stops without hurting anybody: `/readyz` says no, new sessions are refused with 4503, and every client is asked to connect
+   * elsewhere at a random moment of the next `windowMs` (10,000 by default); what it has on its way is settled there. Resolves when
+   * all have left, or the window and a second are over, and everything is closed.
+   */
+  drain(options?: { windowMs?: number | undefined }): Promise<void>
   /** Closes every connection with 4503 and stops listening. Resolves when nothing is left running; once is enough. */
   close(): Promise<void>
 }
@@ -172,6 +178,8 @@ const TOKEN_PROTOCOL = 'steadywire.auth.'
 /** How long a client may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 1_000
 const DELAY_RESOLUTION_MS = 20
+const DRAIN_WINDOW_MS = 10_000
+const MAX_DRAIN_WINDOW_MS = 3_600_000
 
 /**
  * Creates a server that speaks the protocol at level 2.
@@ -221,7 +229,15 @@ export function createServer(options: ServerOptions = {}): Server {
     const eventLoopDelayMs = Math.max(0, Math.round(delay.max / 1e6) - DELAY_RESOLUTION_MS)
     delay.reset()
     const uptimeSeconds = Math.round((performance.now() - startedAtMs) / 1_000)
-    return { status: 'ok', connections, channels, uptimeSeconds, eventLoopDelayMs }
+    return { status: broker.isReady ? 'ok' : 'draining', connections, channels, uptimeSeconds, eventLoopDelayMs }
+  }
+
+  const close = (): Promise<void> => {
+    closing ??= closeAll(broker, sockets, listening).then(() => {
+      delay.disable()
+      for (const takeBack of undo) takeBack()
+    })
+    return closing
   }
 
   const upgrade = (path: string, isOwn: (httpServer: HttpServer) => boolean, httpServer: HttpServer) => {
@@ -276,13 +292,13 @@ export function createServer(options: ServerOptions = {}): Server {
       })
     },
     health,
-    close() {
-      closing ??= closeAll(broker, sockets, listening).then(() => {
-        delay.disable()
-        for (const takeBack of undo) takeBack()
-      })
-      return closing
+    async drain({ windowMs = DRAIN_WINDOW_MS } = {}) {
+      if (!(windowMs >= 0 && windowMs <= MAX_DRAIN_WINDOW_MS))
+        throw new RangeError(`windowMs must be a number from 0 to ${MAX_DRAIN_WINDOW_MS}, not ${String(windowMs)}`)
+      await new Promise<void>((resolve) => broker.drain(windowMs, resolve))
+      await close()
     },
+    close,
   }
 }
 

@@ -55,6 +55,12 @@ function route(parts: OperatorParts, request: IncomingMessage, send: Send): void
     if (request.method !== 'GET' && request.method !== 'HEAD') return send(wrongMethod('GET'))
     return send({ status: 200, body: parts.health() })
   }
+  if (url.pathname === '/readyz') {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return send(wrongMethod('GET'))
+    return send(
+      parts.broker.isReady ? { status: 200, body: { status: 'ready' } } : { status: 503, body: { status: 'draining' } },
+    )
+  }
   const [, rawChannel, what] = /^\/channels\/([^/]*)\/(history|messages)$/.exec(url.pathname) ?? []
   if (rawChannel === undefined || parts.adminToken === undefined)
     return send(failure(404, 'not-found', 'There is nothing here.'))

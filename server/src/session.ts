@@ -165,6 +165,11 @@ export class Session {
     this.#say({ type: 'ping', n: ++this.#pingCount })
   }
 
+  /** The server is about to stop: the client is to leave it within the window, at a moment of its own choice. */
+  drain(windowMs: number): void {
+    if (this.#phase === 'open') this.#say({ type: 'drain', afterMinMs: 0, afterMaxMs: windowMs })
+  }
+
   /** The machine itself was asleep: it has heard nobody, and that is nobody's fault. */
   excuse(nowMs: number): void {
     this.heardAtMs = nowMs
@@ -281,7 +286,11 @@ export class Session {
 
   #welcome({ sender }: Line): void {
     const { environment, settings, snapshots } = this.#context
-    const features = [...(this.#details.authenticate ? ['tokens'] : []), ...(snapshots.areOffered ? ['snapshots'] : [])]
+    const features = [
+      ...(this.#details.authenticate ? ['tokens'] : []),
+      ...(snapshots.areOffered ? ['snapshots'] : []),
+      'drain',
+    ]
     this.#say(welcomeFrame(settings, features, sender.member, this.#expiresAtMs - environment.monotonicNow()))
   }
 

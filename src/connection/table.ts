@@ -23,6 +23,7 @@ export type Trigger =
   | 'due'
   | 'heard'
   | 'nudge'
+  | 'moved'
   | 'logout'
   | 'close'
 
@@ -43,6 +44,7 @@ const AT_REST = {
   due: 'never',
   heard: 'never',
   nudge: 'stay',
+  moved: 'never',
   logout: 'idle',
   close: 'closed',
 } as const satisfies Row
@@ -62,8 +64,8 @@ export const TABLE: { readonly [P in Phase]: Row } = {
   authorizing: { ...UNDER_WAY, authorized: 'opening' },
   opening: { ...UNDER_WAY, opened: 'handshaking' },
   handshaking: { ...UNDER_WAY, welcomed: 'live', heard: 'stay' },
-  live: { ...UNDER_WAY, due: 'probing', heard: 'stay', nudge: 'probing' },
-  probing: { ...UNDER_WAY, heard: 'live' },
+  live: { ...UNDER_WAY, due: 'probing', heard: 'stay', nudge: 'probing', moved: 'authorizing' },
+  probing: { ...UNDER_WAY, heard: 'live', moved: 'authorizing' },
   waiting: { ...AT_REST, connect: 'stay', rejected: 'failed', due: 'authorizing' },
   stopped: { ...AT_REST, disconnect: 'stay' },
   failed: { ...AT_REST, connect: 'stay' },

@@ -214,6 +214,12 @@ export interface AuthreqFrame {
   readonly type: 'authreq'
   readonly withinMs: number
 }
+/** The server is about to stop: a client reconnects at a random instant between these two. */
+export interface DrainFrame {
+  readonly type: 'drain'
+  readonly afterMinMs: number
+  readonly afterMaxMs: number
+}
 export type ServerFrame =
   | WelcomeFrame
   | AttachedFrame
@@ -229,3 +235,4 @@ export type ServerFrame =
   | PongFrame
   | ErrorFrame
   | AuthreqFrame
+  | DrainFrame

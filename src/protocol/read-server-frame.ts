@@ -99,5 +99,6 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     pong: { n: isCount, tops: listOf(record<Top>({ channel: isText, ...positionShape() })) },
     error: { code: isText, message: isText, retryAfterMs: optional(isAmount) },
     authreq: { withinMs: isAmount },
+    drain: { afterMinMs: isAmount, afterMaxMs: isAmount },
   })
 }

@@ -20,6 +20,7 @@ import type {
   ClientPongFrame,
   DeniedFrame,
   DetachedFrame,
+  DrainFrame,
   ErrorFrame,
   EventFrame,
   FetchFrame,
@@ -185,6 +186,7 @@ const pong = z.object({
 const error = z.object({ type: z.literal('error'), code: text, message: text, retryAfterMs: optional(amount) })
 
 const authreq = z.object({ type: z.literal('authreq'), withinMs: amount })
+const drain = z.object({ type: z.literal('drain'), afterMinMs: amount, afterMaxMs: amount })
 
 /** Answers the schema. If it refuses what `Frame` allows, the compiler asks for one argument more and names its type. */
 function covering<Frame>() {
@@ -210,6 +212,7 @@ const server = covering<ServerFrame>()(
     pong,
     error,
     authreq,
+    drain,
   ]),
 )
 
@@ -248,3 +251,4 @@ export const behindSchema: z.ZodType<BehindFrame> = behind
 export const pongSchema: z.ZodType<PongFrame> = pong
 export const errorSchema: z.ZodType<ErrorFrame> = error
 export const authreqSchema: z.ZodType<AuthreqFrame> = authreq
+export const drainSchema: z.ZodType<DrainFrame> = drain

@@ -22,7 +22,7 @@ import {
   retryAfterMs,
 } from '../protocol/close-codes.ts'
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
-import type { PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
+import type { DrainFrame, PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import type { ClientSnapshot } from '../snapshots.ts'
 import { attach, detachAll } from './attaching.ts'
 import { type ChannelRecord, complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
@@ -63,6 +63,7 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
       for (const entry of pick(core.publishes, ({ sequence, incarnationId }) => sequence && !incarnationId))
         loseTrack(core, entry, 'connection-lost')
       detachAll(core)
+      core.leavesAtMs = Infinity
     }
     enter(core, next.phase, from)
     show(core)
@@ -109,6 +110,24 @@ function askToken(core: Core, needed: boolean, dials: boolean): void {
 /** The server wants a new token for the connection that is open. */
 export function authorizationAsked(core: Core): void {
   if (core.settings.getToken) askToken(core, true, false)
+}
+
+/** The server is about to stop: all its clients leave it, one after the other. */
+export function drained(core: Core, { afterMinMs, afterMaxMs }: DrainFrame): void {
+  core.leavesAtMs = core.clock.awakeMs + afterMinMs + core.random() * Math.max(0, afterMaxMs - afterMinMs)
+}
+
+/** It is this client's turn to leave, if it is: at once, for another server is there already. */
+export function moveOn(core: Core): void {
+  if (core.leavesAtMs > core.clock.awakeMs) return
+  endSession(core)
+  trigger(core, 'moved')
+}
+
+/** A stable session forgives what came before it. */
+function endSession(core: Core): void {
+  if (core.clock.awakeMs - core.liveAtMs >= core.settings.backoff.stableAfterMs) forgive(core)
+  core.liveAtMs = Infinity
 }
 
 /** An outage begins anew: what came before it no longer counts. */
@@ -242,9 +261,7 @@ export function violated(core: Core, what: string, code: ErrorCode = 'protocol')
 }
 
 function lose(core: Core, cause: Cause, policy: ClosePolicy = 'retry', closeCode = CLOSE_ABANDONED): void {
-  // A stable session forgives what came before it.
-  if (core.clock.awakeMs - core.liveAtMs >= core.settings.backoff.stableAfterMs) forgive(core)
-  core.liveAtMs = Infinity
+  endSession(core)
   const kind = policy === 'reauthorize' ? policy : cause.code
   const count = (core.strikes[kind] ?? 0) + 1
   core.strikes[kind] = count

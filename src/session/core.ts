@@ -142,6 +142,8 @@ export interface Core extends Connection {
   timerAtMs: number
   /** No channel has a deadline before this; awake time. The exact one is looked for when it comes. */
   sweepAtMs: number
+  /** When this client leaves a server that is about to stop; awake time. */
+  leavesAtMs: number
   /** When the application's `close` stops waiting for the outbox; awake time. */
   closeDueAtMs: number
   /** The shortest wait that the server asked for; applies to the next try. */
@@ -206,6 +208,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     lastRequest: 0,
     timerAtMs: Infinity,
     sweepAtMs: Infinity,
+    leavesAtMs: Infinity,
     closeDueAtMs: Infinity,
     askedWaitMs: 0,
     hurriedAtMs: -Infinity,

@@ -44,6 +44,8 @@ export interface WorldServer {
   crash(isTold: boolean): void
   /** Starts again if it is stopped: with what was stored, or with nothing, which is a new epoch for every channel. */
   start(options?: { keepStore?: boolean }): void
+  /** Another process takes over on the same store; the one before drains within this time, and ends. */
+  roll(windowMs: number): void
   readonly isRunning: boolean
   /** How often it was started: each time it knows of nobody. */
   readonly startCount: number
@@ -234,11 +236,15 @@ export function createServer(
 
   function end(): void {
     if (!running) return
-    running.die()
-    // A store that is opened anew finds nobody attached.
-    for (const claim of running.claims.values()) store.detach(claim)
+    retire(running)
     running = undefined
     network.accept = undefined
+  }
+
+  function retire(life: Process): void {
+    life.die()
+    // A store that is opened anew finds nobody attached.
+    for (const claim of life.claims.values()) store.detach(claim)
   }
 
   const server: WorldServer = {
@@ -273,6 +279,18 @@ export function createServer(
       if (!keepStore) store = createStore()
       startCount++
       running = launch()
+    },
+    roll(windowMs) {
+      const before = running
+      if (!before) return
+      startCount++
+      running = launch()
+      before.thread.enter(() =>
+        before.broker.drain(windowMs, () => {
+          before.broker.close()
+          retire(before)
+        }),
+      )
     },
     pause(ms) {
       const life = running

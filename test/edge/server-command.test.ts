@@ -43,8 +43,8 @@ function start(args: readonly string[], env: Record<string, string> = {}): Run {
   const io = {
     out: (line: string) => run.out.push(line),
     err: (line: string) => run.err.push(line),
-    onStop(given: () => void) {
-      stop = given
+    onStop(given: (how: 'drain' | 'close') => void) {
+      stop = () => given('close')
       if (isStopped) stop()
     },
   }

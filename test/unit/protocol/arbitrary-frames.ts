@@ -111,6 +111,7 @@ const SERVER: FieldsByType<ServerFrame> = {
   pong: [{ n: count, tops: fc.array(recordOf({ channel: text, epoch: text, offset: count, tag: text }, ['tag'])) }, []],
   error: [{ code: text, message: text, retryAfterMs: amount }, ['retryAfterMs']],
   authreq: [{ withinMs: amount }, []],
+  drain: [{ afterMinMs: amount, afterMaxMs: amount }, []],
 }
 
 export const CLIENT_TYPES = Object.keys(CLIENT) as ClientFrame['type'][]
