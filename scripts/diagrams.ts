@@ -150,6 +150,11 @@ const ERRORS: { readonly [Code in ErrorCode]: Told } = {
     happened: 'The data, or the name of the message, is not acceptable.',
     words: 'This cannot be sent as it is.',
   },
+  'history-lost': {
+    happened: 'The history that was asked for is gone: another one has begun.',
+    words: 'Older messages are gone.',
+  },
+  unsupported: { happened: 'The server does not offer this.', words: 'This does not work here.' },
   'logged-out': { happened: 'The application has called `logout()`.', words: 'You have signed out.' },
   'outbox-full': { happened: 'As much waits to be sent as `outbox` allows.', words: 'Too much is waiting to be sent.' },
   protocol: {

@@ -3,7 +3,7 @@
 // Rules of this file:
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
-import type { Delivery, Input, Message, Receipt, Reset } from './effects.ts'
+import type { Delivery, HistoryPage, Input, Message, Receipt, Reset } from './effects.ts'
 import type { Resume } from './driver.ts'
 import { createEmitter } from './emitter.ts'
 import { RealtimeError } from './errors.ts'
@@ -114,10 +114,29 @@ export interface Channel {
    * const { offset } = await room.publish('message', { text: 'hi' })
    */
   publish(name: string, data?: unknown, options?: PublishOptions): Promise<Receipt>
+  /**
+   * Reads the messages before a position, or the newest: the oldest first. Changes nothing else: no handler is called, no position
+   * moves, the channel need not be attached.
+   *
+   * @throws RealtimeError `history-lost`: `before` is of a history that is no more. `forbidden`: this user may not. `timeout`,
+   *   `aborted`, `closed`, `logged-out`, `invalid`, `unsupported`: as with `client.request`; a lost connection is waited out.
+   */
+  history(options?: HistoryOptions): Promise<HistoryPage>
   /** Keeps the channel attached for reading until the returned function is called, without a handler. */
   retain(): () => void
   /** Status, freshness, position and pending publishes. Reading it attaches nothing. */
   readonly state: Readable<ChannelSnapshot>
+}
+
+/** Which part of a channel's history. */
+export interface HistoryOptions {
+  /** Messages before this position, which must be of the present epoch. Absent: the newest. */
+  before?: Position | undefined
+  /** At most this many; the server may answer fewer, and says whether there are more. @defaultValue 50 */
+  limit?: number
+  /** Gives up after this many milliseconds of awake time. @defaultValue 10_000 */
+  timeoutMs?: number
+  signal?: AbortSignal | undefined
 }
 
 /** What a channel needs of its client. */
@@ -128,6 +147,7 @@ export interface ChannelPort {
   use(input: Input): void
   feed(input: Input): void
   publish(channel: string, name: string, data: unknown, options?: PublishOptions): Promise<Receipt>
+  history(channel: string, options?: HistoryOptions): Promise<HistoryPage>
 }
 
 /** The handle, and the client's way to hand over what has arrived. */
@@ -184,6 +204,7 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
       onReset: (handler) => reading(handlers.on('reset', handler)),
       publish: (...publish) => port.publish(name, ...publish),
       refresh,
+      history: (options) => port.history(name, options),
       retain: () => reading(),
       state: port.state,
     },

@@ -8,18 +8,19 @@ import {
   type Channel,
   type ChannelHandle,
   createChannel,
+  type HistoryOptions,
   type Priority,
   type PublishOptions,
   type Readable,
 } from './channel.ts'
 import { createDriver } from './driver.ts'
-import type { Input, Receipt } from './effects.ts'
+import type { HistoryPage, Input, InputOf, Receipt } from './effects.ts'
 import { createEmitter } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { RealtimeError } from './errors.ts'
 import { type ClientOptions, type ErrorDetails, parseOptions, type TokenReason } from './options.ts'
-import { optional, positionShape, record } from './protocol/guards.ts'
+import { isCount, optional, positionShape, record } from './protocol/guards.ts'
 import { isChannelName, isIdentifier, isShallow } from './protocol/content.ts'
 import { createSession, type Stats } from './session.ts'
 import { Settlement } from './settlement.ts'
@@ -62,12 +63,32 @@ export interface Client {
   /** The channel of this name: 1 to 256 bytes of UTF-8. The same object for the same name. Attaches nothing by itself.
    *  Throws `config` for a name that cannot be one. */
   channel(name: string): Channel
+  /**
+   * Asks the application behind the server, and resolves with its answer: any JSON value.
+   *
+   * Sent at most once, when there is a connection. It changes no channel and has no order with publishes.
+   *
+   * @param name - What is asked: 1 to 64 bytes of UTF-8.
+   * @param params - JSON value; encoded now. Left out: `null`.
+   * @throws RealtimeError `timeout`, outcome `rejected` if it was never sent, else `unknown`: whether it was done, nobody can tell.
+   *   `connection-lost`, outcome `unknown`. `aborted`, `closed`, `logged-out`: outcome as for `timeout`. `unsupported`: this server
+   *   answers no requests. `invalid`: name, params or `timeoutMs` cannot be used. Whatever else the server's code and message say.
+   */
+  request(name: string, params?: unknown, options?: RequestOptions): Promise<unknown>
   /** Status, cause, and when the next try is due. */
   readonly state: Readable<ClientSnapshot>
   /** Counters since the client was made, and present sizes. */
   stats(): Stats
   /** Calls `listener` with every event of that kind; returns the function that stops it. */
   on<Name extends keyof ClientEvents>(event: Name, listener: (detail: ClientEvents[Name]) => void): () => void
+}
+
+/** How one request goes. */
+export interface RequestOptions {
+  /** Gives up after this many milliseconds of awake time, counted from the call. @defaultValue 10_000 */
+  timeoutMs?: number
+  /** Gives up when it is aborted. */
+  signal?: AbortSignal | undefined
 }
 
 /** For tests: what the client runs on instead of the browser. */
@@ -98,7 +119,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   void closed.then(dropToken)
   let asking: { readonly lateAtMs: number; readonly stop: AbortController; readonly token: Promise<string> } | undefined
-  const settlements = new Map<string, (result: Receipt | RealtimeError) => void>()
+  const settlements = new Map<string, (result: unknown) => void>()
 
   const driver = createDriver(session, environment, settings, {
     authorize({ attemptId, dials, reason }) {
@@ -172,12 +193,50 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     data: unknown,
     { base, timeoutMs = settings.publish.timeoutMs, priority = 'normal', signal }: PublishOptions = {},
   ): Promise<Receipt> {
+    return settling<Receipt>(channel, signal, (id) => {
+      const dataText = encode(data)
+      const rank = PRIORITIES.indexOf(priority)
+      const isGood = dataText && isIdentifier(name) && timeoutMs >= 0 && rank >= 0 && isBase(base)
+      const refusal = isGood ? signal?.aborted && 'aborted' : 'invalid'
+      return { type: 'publish', channel, id, name, dataText, base, timeoutMs, priority: rank, refusal }
+    })
+  }
+
+  function request(
+    name: string,
+    params?: unknown,
+    { timeoutMs = QUESTION_TIMEOUT_MS, signal }: RequestOptions = {},
+  ): Promise<unknown> {
+    return settling(undefined, signal, (id) => {
+      const text = encode(params)
+      const refusal = text && isIdentifier(name) && timeoutMs >= 0 ? signal?.aborted && 'aborted' : 'invalid'
+      return { type: 'ask', id, timeoutMs, refusal, frame: { type: 'req', id, name, params: text && JSON.parse(text) } }
+    })
+  }
+
+  function history(
+    channel: string,
+    { before, limit = 50, timeoutMs = QUESTION_TIMEOUT_MS, signal }: HistoryOptions = {},
+  ) {
+    return settling<HistoryPage>(channel, signal, (id) => {
+      const refusal = isCount(limit) && limit && timeoutMs >= 0 && isBase(before) ? signal?.aborted && 'aborted' : 'invalid'
+      const frame = { type: 'hist', id, channel, ...(before && { before }), limit } as const
+      return { type: 'ask', id, timeoutMs, refusal, frame }
+    })
+  }
+
+  /** The promise of what the input that is made is about. It ends with the signal, and is heard of where nobody waits for it. */
+  function settling<T>(
+    channel: string | undefined,
+    signal: AbortSignal | undefined,
+    make: (id: string) => InputOf<'publish' | 'ask'>,
+  ): Promise<T> {
     const id = createId()
     const abort = () => feed({ type: 'abort', id })
-    const settlement = new Settlement<Receipt>((resolve, reject) => {
+    const settlement = new Settlement<T>((resolve, reject) => {
       settlements.set(id, (result) => {
         signal?.removeEventListener('abort', abort)
-        if (!(result instanceof RealtimeError)) return resolve(result)
+        if (!(result instanceof RealtimeError)) return resolve(result as T)
         reject(result)
         // Whoever awaits it has done so by then.
         environment.defer(() => settlement.isAwaited || complain({ error: result, channel }))
@@ -186,15 +245,10 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     // A forgotten rejection is told by an `error` event; for the platform it is handled.
     settlement.catch(() => {})
     settlement.isAwaited = false
-    const dataText = encode(data)
-    const rank = PRIORITIES.indexOf(priority)
-    const refusal =
-      dataText && isIdentifier(name) && timeoutMs >= 0 && rank >= 0 && isBase(base)
-        ? signal?.aborted && 'aborted'
-        : 'invalid'
-    const take = refusal ? feed : use
     signal?.addEventListener('abort', abort)
-    take({ type: 'publish', channel, id, name, dataText, base, timeoutMs, priority: rank, refusal })
+    const input = make(id)
+    const take = input.refusal ? feed : use
+    take(input)
     return settlement
   }
 
@@ -212,6 +266,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
         use,
         feed,
         publish,
+        history,
       })
       handles.set(name, handle)
     }
@@ -234,12 +289,15 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
       return closed
     },
     channel,
+    request,
     state: readable('', session.getSnapshot),
     stats: session.getStats,
     on: events.on,
   }
 }
 
+/** How long a request or a page of history may take, in milliseconds. */
+const QUESTION_TIMEOUT_MS = 10_000
 const isBase = optional(record(positionShape()))
 const PRIORITIES: readonly Priority[] = ['low', 'normal', 'high']
 

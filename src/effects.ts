@@ -9,7 +9,7 @@ import type { ErrorCode, RealtimeError } from './errors.ts'
 import type { ErrorDetails, TokenReason } from './options.ts'
 import type { Hint } from './env/environment.ts'
 import type { Decoded, OutgoingFrame } from './protocol/codec.ts'
-import type { Position, Sender } from './protocol/frames.ts'
+import type { HistFrame, Position, ReqFrame, Sender } from './protocol/frames.ts'
 import type { ServerFrame } from './protocol/frames.ts'
 import type { ClientSnapshot } from './snapshots.ts'
 
@@ -47,6 +47,14 @@ export type Input =
   | { readonly type: 'close'; readonly drainMs: number }
   | ({ readonly type: 'publish' } & Publish)
   | { readonly type: 'abort'; readonly id: string }
+  /** A question that has one answer. */
+  | {
+      readonly type: 'ask'
+      readonly id: string
+      readonly frame: ReqFrame | HistFrame
+      readonly timeoutMs: number
+      readonly refusal: ErrorCode | false | undefined
+    }
   | { readonly type: 'subscribe' | 'unsubscribe' | 'refresh'; readonly channel: string }
   | { readonly type: 'delivered'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'hint'; readonly hint: Hint }
@@ -120,6 +128,14 @@ export type Delivery = Happening & {
   readonly length: number
 }
 
+/** A part of a channel's history. */
+export interface HistoryPage {
+  /** The oldest first, without a gap. `replayed` is true on all of them. */
+  readonly messages: readonly Message[]
+  /** Whether older ones are kept. */
+  readonly hasMore: boolean
+}
+
 /** What an acknowledged publish resolves with. */
 export interface Receipt {
   readonly id: string
@@ -138,7 +154,7 @@ export type Effect =
   | { readonly type: 'socket.open'; readonly socketId: number; readonly url: string; readonly token: string }
   | { readonly type: 'socket.send'; readonly frame: OutgoingFrame }
   | { readonly type: 'socket.close'; readonly closeCode: number; readonly reason: string }
-  | { readonly type: 'settle'; readonly id: string; readonly result: Receipt | RealtimeError }
+  | { readonly type: 'settle'; readonly id: string; readonly result: unknown }
   | Delivery
   | { readonly type: 'emit'; readonly event: 'status' | 'drained'; readonly detail: ClientSnapshot }
   | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }

@@ -33,6 +33,7 @@ const ERRORS = {
   'logged-out': ['Sign in.', 'never'],
   internal: ['Report it.'],
   invalid: ['Correct it.', 'never'],
+  'history-lost': ['Look again.', 'never'],
   'outbox-full': ['Send less.'],
   protocol: ['Update it.', 'never'],
   'rate-limited': ['Slow down.'],
@@ -44,6 +45,7 @@ const ERRORS = {
   superseded: ['Try again.', 'now'],
   timeout: ['Try again.'],
   'too-many': ['Use fewer.'],
+  unsupported: ['Update it.', 'never'],
   unauthorized: ['Sign in, call retryNow().'],
 } as const satisfies Record<string, ErrorText>
 

@@ -1,8 +1,16 @@
 // The public door: explicit named exports, nothing else.
 
-export type { Channel, MessageHandler, Priority, PublishOptions, Readable, ResetHandler } from './channel.ts'
-export { type Client, type ClientEvents, createClient } from './client.ts'
-export type { Message, Receipt, Reset } from './effects.ts'
+export type {
+  Channel,
+  HistoryOptions,
+  MessageHandler,
+  Priority,
+  PublishOptions,
+  Readable,
+  ResetHandler,
+} from './channel.ts'
+export { type Client, type ClientEvents, createClient, type RequestOptions } from './client.ts'
+export type { HistoryPage, Message, Receipt, Reset } from './effects.ts'
 export {
   type Cause,
   type ErrorCode,

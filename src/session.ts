@@ -10,6 +10,7 @@ import type { Effect, Input, Now } from './effects.ts'
 import { knownErrorCode, RealtimeError } from './errors.ts'
 import type { Settings } from './options.ts'
 import type { ServerFrame } from './protocol/frames.ts'
+import { answered, ask, expireQuestions, failQuestions, historyAnswered, pumpQuestions } from './session/asking.ts'
 import { attach, denied, detached, restart, subscribe, unsubscribe } from './session/attaching.ts'
 import {
   authorizationAsked,
@@ -98,6 +99,7 @@ export function createSession(settings: Settings, random: () => number, createId
       if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
       if (input.type === 'delivered') return core.effects
       lookAfter(core)
+      if (sends(core)) pumpQuestions(core)
       // A publish to a channel that cannot be written yet opens no way for the others.
       if (sends(core) && (input.type !== 'publish' || canWrite(core, input.channel))) pump(core)
       return core.effects
@@ -121,14 +123,14 @@ type Handlers<Union extends { readonly type: string }> = {
 }
 
 /** What the application asks of the connection is a trigger of the same name. */
-function ask(core: Core, input: { readonly type: 'connect' | 'disconnect' | 'retry' }): void {
+function want(core: Core, input: { readonly type: 'connect' | 'disconnect' | 'retry' }): void {
   trigger(core, input.type)
 }
 
 const ON_INPUT: Handlers<Input> = {
-  connect: ask,
-  disconnect: ask,
-  retry: ask,
+  connect: want,
+  disconnect: want,
+  retry: want,
   logout,
   close(core, input) {
     core.closeDueAtMs = Math.min(core.closeDueAtMs, core.clock.awakeMs + input.drainMs, FOREVER_MS)
@@ -137,7 +139,11 @@ const ON_INPUT: Handlers<Input> = {
     publish(core, input)
     attach(core, channelRecord(core, input.channel))
   },
-  abort,
+  abort(core, input) {
+    abort(core, input)
+    failQuestions(core, 'aborted', input.id)
+  },
+  ask,
   subscribe,
   unsubscribe,
   refresh: restart,
@@ -177,6 +183,8 @@ const ON_FRAME: Handlers<ServerFrame> = {
   pong: ponged,
   authreq: authorizationAsked,
   drain: drained,
+  res: answered,
+  histpage: historyAnswered,
   error(core, { code, message, retryAfterMs }) {
     complain(core, new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs }))
   },
@@ -197,6 +205,7 @@ function lookAfter(core: Core): void {
 /** Looks after every channel's deadlines, and finds when the next one is. */
 function sweep(core: Core): void {
   core.sweepAtMs = Infinity
+  expireQuestions(core)
   let askedAtMs = core.publishes.unanswered.values().next().value?.sentAtMs ?? Infinity
   for (const record of core.records.values()) {
     attach(core, record)

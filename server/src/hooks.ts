@@ -23,7 +23,16 @@ export interface User {
 export interface AuthorizeQuery {
   readonly user: User
   readonly channel: string
-  readonly action: Grant
+  /** `history`: to read old messages without being attached. */
+  readonly action: Grant | 'history'
+}
+
+/** Somebody asks the application something. */
+export interface RequestQuery {
+  readonly user: User
+  readonly name: string
+  /** What the client sent: nobody has checked it. */
+  readonly params: unknown
 }
 
 /** A message that somebody wants stored. */
@@ -79,6 +88,8 @@ export interface Hooks {
   readonly authorize?: Hook<AuthorizeQuery, boolean>
   /** Answers the data to store; `undefined` leaves it as it came. */
   readonly onPublish?: Hook<PublishQuery, unknown>
+  /** Who answers requests of that name; `undefined`: nobody. */
+  readonly requests?: (name: string) => Hook<RequestQuery, unknown> | undefined
   /** Told of every message that is stored. What it answers is ignored. */
   readonly onStored?: Hook<StoredQuery, unknown>
   /** Answers a channel's state; `null` or `undefined`: it has none. */

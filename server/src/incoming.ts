@@ -38,6 +38,12 @@ export function knownOf(frame: ClientFrame): ClientFrame {
       const { type, channel, request, position, count } = frame
       return { type, channel, request, position: knownPosition(position), count }
     }
+    case 'req':
+      return { type: frame.type, id: frame.id, name: frame.name, params: frame.params }
+    case 'hist': {
+      const { type, id, channel, before, limit } = frame
+      return { type, id, channel, limit, ...(before && { before: knownPosition(before) }) }
+    }
     case 'auth':
       return { type: frame.type, token: frame.token }
     case 'ping':

@@ -20,6 +20,7 @@ export {
   type PublishQuery,
   Refusal,
   reject,
+  type RequestQuery,
   type SnapshotAnswer,
   type SnapshotQuery,
   type StateDefinition,

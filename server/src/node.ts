@@ -19,8 +19,10 @@ import type { ServerEnvironment } from './environment.ts'
 import {
   type AuthorizeQuery,
   hookOf,
+  type Hook,
   type PublishQuery,
   reject,
+  type RequestQuery,
   type SnapshotAnswer,
   type SnapshotQuery,
   type StateDefinition,
@@ -57,7 +59,7 @@ export interface ServerOptions extends BrokerOptions {
   authenticate?: ((query: AuthenticateQuery) => User | null | PromiseLike<User | null>) | undefined
   /**
    * Answers whether a user may read or write a channel. Only `true` is a yes. A throw counts as no;
-   * where nothing else was granted, the channel is denied with `internal`. Asked when a client attaches, not again later.
+   * where nothing else was granted, the channel is denied with `internal`. Asked when a client attaches, not again later, and whenever it asks for history.
    *
    * @defaultValue everyone may everything
    */
@@ -104,6 +106,14 @@ export interface ServerOptions extends BrokerOptions {
    * @defaultValue no channel is folded
    */
   state?: ((channel: string) => StateDefinition | undefined) | undefined
+  /**
+   * Answers clients' requests, by name: `{ 'documents.get': async ({ params, user }) => … }`. Any JSON value is an answer; a throw of
+   * {@link reject} reaches the client with its code and message, any other as `internal`, and so does no answer within
+   * `hookTimeoutMs`. `params` is whatever the client sent: check it. A request may come twice if a client sends it twice.
+   *
+   * @defaultValue there are none, and clients are told so
+   */
+  requests?: Readonly<Record<string, (query: RequestQuery) => unknown>> | undefined
   /**
    * The origins of pages that may connect, exactly as browsers send them: `https://app.example`. Others are refused
    * with HTTP 403. Clients that send none are let in.
@@ -192,7 +202,7 @@ const MAX_DRAIN_WINDOW_MS = 3_600_000
  * await server.listen({ port: 8080 })
  */
 export function createServer(options: ServerOptions = {}): Server {
-  const { authenticate, authorize, onPublish, onStored, snapshot, state } = options
+  const { authenticate, authorize, onPublish, onStored, requests, snapshot, state } = options
   const { onError = (error) => console.error(error) } = options
   const { maxMessageBytes } = settingsOf(options, !authenticate).limits
   const allowedOrigins = options.origins && parseOrigins(options.origins)
@@ -205,6 +215,7 @@ export function createServer(options: ServerOptions = {}): Server {
       ...(onStored && { onStored: hookOf(onStored) }),
       ...(snapshot && { snapshot: hookOf(snapshot) }),
       ...(state && { state }),
+      ...(requests && { requests: requestsOf(requests) }),
     },
     options,
     isAnonymous: !authenticate,
@@ -300,6 +311,12 @@ export function createServer(options: ServerOptions = {}): Server {
     },
     close,
   }
+}
+
+function requestsOf(requests: Readonly<Record<string, (query: RequestQuery) => unknown>>) {
+  // A Map: `constructor` is a name that a client may send.
+  const hooks = new Map(Object.entries(requests).map(([name, answer]) => [name, hookOf(answer)]))
+  return (name: string): Hook<RequestQuery, unknown> | undefined => hooks.get(name)
 }
 
 function serveSocket(socket: WebSocket, broker: Broker, details: ConnectionDetails): void {

@@ -38,6 +38,7 @@ import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { knownOf, readFrame } from './incoming.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
 import { Pace } from './pace.ts'
+import { Questions } from './questions.ts'
 import { PublishWindow } from './publishing.ts'
 import { encode } from './wire.ts'
 
@@ -86,6 +87,7 @@ export class Session {
   #early: ClientFrame[] = []
   #earlyLength = 0
   #line: Line | undefined
+  #questions: Questions | undefined
   readonly #attachments = new Map<string, Attachment>()
   #tick: Cancel | undefined
   #openPings: number[] = []
@@ -198,6 +200,10 @@ export class Session {
       case 'ping':
         if (this.#openPings.push(frame.n) > MAX_OPEN_PINGS) return this.close(CLOSE_BAD_FRAME, closeReason('pings'))
         return this.#schedule()
+      case 'req':
+        return this.#questions?.request(frame)
+      case 'hist':
+        return this.#questions?.history(frame)
       case 'auth':
         return this.#renew(frame.token)
       case 'pong':
@@ -278,6 +284,17 @@ export class Session {
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
     this.#line = this.#createLine(hello, { user: userId, member: entry.member })
+    const isOver = () => this.#isOver
+    const line = this.#line
+    this.#questions = new Questions(this.#context, {
+      get user() {
+        return line.user
+      },
+      get isOver() {
+        return isOver()
+      },
+      send: (frame) => this.#send(frame),
+    })
     this.#welcome(this.#line)
     const early = this.#early
     this.#early = []
@@ -289,6 +306,8 @@ export class Session {
     const features = [
       ...(this.#details.authenticate ? ['tokens'] : []),
       ...(snapshots.areOffered ? ['snapshots'] : []),
+      ...(this.#context.hooks.requests ? ['requests'] : []),
+      'history',
       'drain',
     ]
     this.#say(welcomeFrame(settings, features, sender.member, this.#expiresAtMs - environment.monotonicNow()))

@@ -6,8 +6,10 @@
 
 import {
   type EncodedFrame,
+  type HistpageFrame,
   type LogEvent,
   type PageFrame,
+  type Refused,
   type ResetFrame,
   type ServerFrame,
   utf8Bytes,
@@ -50,6 +52,18 @@ export function encodeReset(
 ): EncodedFrame {
   const head = JSON.stringify({ type: 'reset', ...reset })
   return encoded(snapshotText === undefined ? head : `${head.slice(0, -1)},"snapshot":${snapshotText}}`)
+}
+
+export function encodeResponse(id: string, error: Refused | undefined, dataText: string | undefined): EncodedFrame {
+  const head = JSON.stringify({ type: 'res', id, error })
+  return encoded(dataText === undefined ? head : `${head.slice(0, -1)},"data":${dataText}}`)
+}
+
+export function encodeHistoryPage(
+  page: Omit<HistpageFrame, 'type' | 'events'>,
+  texts: readonly string[],
+): EncodedFrame {
+  return encoded(`${JSON.stringify({ type: 'histpage', ...page }).slice(0, -1)},"events":[${texts.join(',')}]}`)
 }
 
 function logEventText({ dataText, ...rest }: StoredEvent): string {

@@ -69,6 +69,21 @@ export interface AuthFrame {
   readonly type: 'auth'
   readonly token: string
 }
+/** Asks the application behind the server something; answered once, by `res`. */
+export interface ReqFrame {
+  readonly type: 'req'
+  readonly id: string
+  readonly name: string
+  readonly params: unknown
+}
+/** Asks for messages before a position, or for the newest; answered once, by `histpage`. */
+export interface HistFrame {
+  readonly type: 'hist'
+  readonly id: string
+  readonly channel: string
+  readonly before?: Position
+  readonly limit: number
+}
 /** The client's answer to a server's ping; it carries no tops. */
 export interface ClientPongFrame {
   readonly type: 'pong'
@@ -83,6 +98,8 @@ export type ClientFrame =
   | PingFrame
   | ClientPongFrame
   | AuthFrame
+  | ReqFrame
+  | HistFrame
 
 // server → client
 
@@ -214,6 +231,28 @@ export interface AuthreqFrame {
   readonly type: 'authreq'
   readonly withinMs: number
 }
+/** Why something that was asked for is not to be had. */
+export interface Refused {
+  readonly code: string
+  readonly message?: string
+}
+export interface ResFrame {
+  readonly type: 'res'
+  readonly id: string
+  readonly data?: unknown
+  readonly error?: Refused
+}
+export interface HistpageFrame {
+  readonly type: 'histpage'
+  readonly id: string
+  /** The oldest first, without a gap. */
+  readonly events: readonly LogEvent[]
+  /** Whether older ones are kept. */
+  readonly more: boolean
+  /** The history that the offsets count in. */
+  readonly epoch: string
+  readonly error?: Refused
+}
 /** The server is about to stop: a client reconnects at a random instant between these two. */
 export interface DrainFrame {
   readonly type: 'drain'
@@ -236,3 +275,5 @@ export type ServerFrame =
   | ErrorFrame
   | AuthreqFrame
   | DrainFrame
+  | ResFrame
+  | HistpageFrame

@@ -33,5 +33,7 @@ export function createClientFrameReader(): FrameReader<ClientFrame> {
     ping: { n: isCount },
     pong: { n: isCount },
     auth: { token: isText },
+    req: { id: isText, name: isText, params: isPresent },
+    hist: { id: isText, channel: isText, before: optional(isPosition), limit: isCount },
   })
 }

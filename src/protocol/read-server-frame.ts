@@ -1,6 +1,16 @@
 // What a client accepts from a server: one row per frame, one check per field.
 
-import type { AttachedFrame, EventFrame, Limits, LogEvent, Sender, ServerFrame, Top, WelcomeFrame } from './frames.ts'
+import type {
+  AttachedFrame,
+  EventFrame,
+  Limits,
+  LogEvent,
+  Refused,
+  Sender,
+  ServerFrame,
+  Top,
+  WelcomeFrame,
+} from './frames.ts'
 import { isShallow } from './content.ts'
 import {
   createReader,
@@ -42,6 +52,7 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     isData(value['data']) &&
     isSender(value['sender']) &&
     isAmount(value['storedAtMs'])
+  const isRefused = optional(record<Refused>({ code: isText, message: isOptionalText }))
   return createReader<ServerFrame>({
     welcome: {
       version: isCount,
@@ -100,5 +111,7 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     error: { code: isText, message: isText, retryAfterMs: optional(isAmount) },
     authreq: { withinMs: isAmount },
     drain: { afterMinMs: isAmount, afterMaxMs: isAmount },
+    res: { id: isText, data: optional(isData), error: isRefused },
+    histpage: { id: isText, events: listOf(isLogEvent), more: isFlag, epoch: isText, error: isRefused },
   })
 }

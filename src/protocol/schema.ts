@@ -25,6 +25,8 @@ import type {
   EventFrame,
   FetchFrame,
   HelloFrame,
+  HistFrame,
+  HistpageFrame,
   LogEvent,
   NackFrame,
   PageFrame,
@@ -32,7 +34,9 @@ import type {
   PongFrame,
   Position,
   PubFrame,
+  ReqFrame,
   ResetFrame,
+  ResFrame,
   ServerFrame,
   SubFrame,
   UnsubFrame,
@@ -104,6 +108,14 @@ const pub = z.object({
 })
 const fetch = z.object({ type: z.literal('fetch'), channel: text, request: count, position, count })
 const auth = z.object({ type: z.literal('auth'), token: text })
+const req = z.object({ type: z.literal('req'), id: text, name: text, params: present })
+const hist = z.object({
+  type: z.literal('hist'),
+  id: text,
+  channel: text,
+  before: optional(position),
+  limit: count,
+})
 const ping = z.object({ type: z.literal('ping'), n: count })
 const clientPong = z.object({ type: z.literal('pong'), n: count })
 
@@ -187,6 +199,16 @@ const error = z.object({ type: z.literal('error'), code: text, message: text, re
 
 const authreq = z.object({ type: z.literal('authreq'), withinMs: amount })
 const drain = z.object({ type: z.literal('drain'), afterMinMs: amount, afterMaxMs: amount })
+const refused = z.object({ code: text, message: optional(text) })
+const res = z.object({ type: z.literal('res'), id: text, data: optional(data), error: optional(refused) })
+const histpage = z.object({
+  type: z.literal('histpage'),
+  id: text,
+  events: listOf(logEvent),
+  more: flag,
+  epoch: text,
+  error: optional(refused),
+})
 
 /** Answers the schema. If it refuses what `Frame` allows, the compiler asks for one argument more and names its type. */
 function covering<Frame>() {
@@ -194,7 +216,7 @@ function covering<Frame>() {
 }
 type Uncovered<Frame, Read> = [Frame] extends [Read] ? [] : [Exclude<Frame, Read>]
 const client = covering<ClientFrame>()(
-  z.discriminatedUnion('type', [hello, sub, unsub, pub, fetch, ping, clientPong, auth]),
+  z.discriminatedUnion('type', [hello, sub, unsub, pub, fetch, ping, clientPong, auth, req, hist]),
 )
 const server = covering<ServerFrame>()(
   z.discriminatedUnion('type', [
@@ -213,6 +235,8 @@ const server = covering<ServerFrame>()(
     error,
     authreq,
     drain,
+    res,
+    histpage,
   ]),
 )
 
@@ -234,6 +258,8 @@ export const pubSchema: z.ZodType<PubFrame> = pub
 export const fetchSchema: z.ZodType<FetchFrame> = fetch
 /** Either side's. */
 export const pingSchema: z.ZodType<PingFrame> = ping
+export const reqSchema: z.ZodType<ReqFrame> = req
+export const histSchema: z.ZodType<HistFrame> = hist
 export const authSchema: z.ZodType<AuthFrame> = auth
 /** A client's: it carries no tops. */
 export const clientPongSchema: z.ZodType<ClientPongFrame> = clientPong
@@ -252,3 +278,5 @@ export const pongSchema: z.ZodType<PongFrame> = pong
 export const errorSchema: z.ZodType<ErrorFrame> = error
 export const authreqSchema: z.ZodType<AuthreqFrame> = authreq
 export const drainSchema: z.ZodType<DrainFrame> = drain
+export const resSchema: z.ZodType<ResFrame> = res
+export const histpageSchema: z.ZodType<HistpageFrame> = histpage

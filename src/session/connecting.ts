@@ -24,6 +24,7 @@ import {
 import { PROTOCOL_VERSION } from '../protocol/codec.ts'
 import type { DrainFrame, PingFrame, PongFrame, WelcomeFrame } from '../protocol/frames.ts'
 import type { ClientSnapshot } from '../snapshots.ts'
+import { failQuestions, loseQuestions } from './asking.ts'
 import { attach, detachAll } from './attaching.ts'
 import { type ChannelRecord, complain, type Core, send, sends, type Strike, sweepAt, type Violation } from './core.ts'
 import { giveUp, loseTrack } from './publishing.ts'
@@ -59,7 +60,11 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
     if (from.socket && !to.socket) core.effects.push({ type: 'socket.close', closeCode, reason: '' })
     if ((from.sends && !to.sends) || !to.accepts) {
       // The next session finds out what became of the rest, unless there is none.
-      if (!to.accepts) giveUp(core, [...core.publishes.unsettled], 'closed')
+      if (!to.accepts) {
+        giveUp(core, [...core.publishes.unsettled], 'closed')
+        failQuestions(core, 'closed')
+      }
+      loseQuestions(core)
       for (const entry of pick(core.publishes, ({ sequence, incarnationId }) => sequence && !incarnationId))
         loseTrack(core, entry, 'connection-lost')
       detachAll(core)
@@ -187,6 +192,7 @@ export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>
 /** Another person may be next: nothing of this one is left. */
 export function logout(core: Core): void {
   giveUp(core, [...core.publishes.unsettled], 'logged-out')
+  failQuestions(core, 'logged-out')
   for (const record of core.records.values()) {
     record.readers = record.readUntilMs = 0
     attach(core, record)
@@ -222,6 +228,7 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   // A greeting may be answered twice, and so is a new token; nothing else is new in that.
   if (sends(core)) return
   core.serverLimits = frame.limits
+  core.features = frame.features
   // Set by every welcome, so this is not the first.
   if (core.heartbeatMs) core.counters.reconnects++
   core.heartbeatMs = core.settings.heartbeat.intervalMs

@@ -9,7 +9,7 @@ import { type Connection, IDLE } from '../connection/machine.ts'
 import { type Phase, PHASES } from '../connection/phases.ts'
 import { hasReached } from '../delivery/position.ts'
 import { createOutbox, type Outbox } from '../delivery/outbox.ts'
-import type { Delivery, Effect, Lane, Now } from '../effects.ts'
+import type { Delivery, Effect, InputOf, Lane, Now } from '../effects.ts'
 import type { Cause, ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings, TokenReason } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
@@ -91,6 +91,13 @@ export interface ChannelRecord extends Attachment {
   view: ChannelSnapshot | undefined
 }
 
+/** A question that the application has asked. */
+export interface Question extends InputOf<'ask'> {
+  readonly dueAtMs: number
+  /** The socket that carried it last; 0 until it is sent. */
+  socketId: number
+}
+
 /** Trouble that is forgiven a few times: a code, or a close code's policy where that decides. */
 export type Strike = ErrorCode | 'reauthorize'
 
@@ -109,6 +116,7 @@ export interface Core extends Connection {
   readonly random: () => number
   readonly createId: () => string
   readonly publishes: Outbox
+  readonly questions: Map<string, Question>
   readonly records: Map<string, ChannelRecord>
   readonly counters: Counters
   effects: Effect[]
@@ -164,6 +172,8 @@ export interface Core extends Connection {
   heartbeatMs: number
   /** What the server bounds. Empty until `welcome`, before which nothing looks. */
   serverLimits: Limits
+  /** What the server can do besides. */
+  features: readonly string[]
   /** How much had left at the last look, and when some of it last did, or nothing waited; awake time. */
   drainedBytes: number
   drainedAtMs: number
@@ -180,6 +190,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     random,
     createId,
     publishes: createOutbox(),
+    questions: new Map(),
     records: new Map(),
     counters: { reconnects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
@@ -221,6 +232,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     answerMs: 0,
     heartbeatMs: 0,
     serverLimits: {} as Limits,
+    features: [],
     drainedBytes: 0,
     sentBeforePingBytes: 0,
     drainedAtMs: 0,

@@ -9,7 +9,7 @@
 // - A channel is fresh by what the server answered, and counted from when it was asked.
 // - Whatever does not continue exactly where the client stands is either fetched or, in an answer, a violation.
 
-import type { Delivery, InputOf, Lane } from '../effects.ts'
+import type { Delivery, InputOf, Lane, Message } from '../effects.ts'
 import type {
   AttachedFrame,
   BehindFrame,
@@ -221,19 +221,14 @@ function advance(core: Core, record: ChannelRecord, delivery: Delivery, offset: 
 }
 
 function message(core: Core, record: ChannelRecord, logged: LogEvent, replayed: boolean): Delivery {
+  const overlap = logged.offset <= record.overlapOffset
+  return queued(core, record, 'message', detailOf(logged, record.historyEpoch, replayed, overlap))
+}
+
+/** A log entry as an application sees it. */
+export function detailOf(logged: LogEvent, epoch: string, replayed: boolean, overlap: boolean): Message {
   const { offset, id, name, data, sender, storedAtMs } = logged
-  const detail = {
-    id,
-    name,
-    data,
-    offset,
-    epoch: record.historyEpoch,
-    sender,
-    storedAtMs,
-    replayed,
-    overlap: offset <= record.overlapOffset,
-  }
-  return queued(core, record, 'message', detail)
+  return { id, name, data, offset, epoch, sender, storedAtMs, replayed, overlap }
 }
 
 /** Takes the place of a delivery in its channel's lane. */

@@ -7,7 +7,7 @@
 
 import type { Page, World } from 'steadywire/testing'
 import { createDriver, type Driver, type Resume } from '../../src/driver.ts'
-import type { Delivery, Effect, Input } from '../../src/effects.ts'
+import type { Delivery, Effect, Input, Receipt } from '../../src/effects.ts'
 import { createEmitter } from '../../src/emitter.ts'
 import type { RealtimeError } from '../../src/errors.ts'
 import type { Settings } from '../../src/options.ts'
@@ -90,7 +90,8 @@ export class SimClient implements Watched {
         if (behaviour?.authorize) behaviour.authorize((error) => this.page.run(() => answer(error)))
         else answer()
       },
-      settle: ({ id, result }) => {
+      settle: ({ id, result: settled }) => {
+        const result = settled as Receipt | RealtimeError
         const published = this.publishes.get(id)
         for (const checker of checkers) checker.settled?.(this, published, result)
         if (published) published.result = result

@@ -3,7 +3,8 @@
 // Rules of this file:
 // - A line is written only when somebody wants to read it. The digest is kept without.
 
-import type { Effect, Input } from '../../src/effects.ts'
+import type { Effect, Input, Receipt } from '../../src/effects.ts'
+import type { RealtimeError } from '../../src/errors.ts'
 
 const KEPT_LINES = 80
 
@@ -67,7 +68,7 @@ function wordsOf(input: Input): string {
 function wordOf(effect: Effect): string {
   if (effect.type === 'socket.send') return `▸${frameWord(effect.frame)}`
   if (effect.type === 'settle') {
-    const { result } = effect
+    const result = effect.result as Receipt | RealtimeError
     return `settle:${effect.id.slice(0, 4)}:${result instanceof Error ? `${result.outcome}/${result.code}` : result.offset}`
   }
   return effect.type

@@ -5,7 +5,7 @@
 // - What comes out is what `JSON.parse` could answer: own fields only, no `undefined`, no NaN.
 
 import { fc } from '@fast-check/vitest'
-import type { ClientFrame, LogEvent, Position, ServerFrame } from '../../../src/protocol/frames.ts'
+import type { ClientFrame, LogEvent, Position, Refused, ServerFrame } from '../../../src/protocol/frames.ts'
 
 type Json = null | boolean | number | string | Json[] | { [field: string]: Json }
 type FrameOf<Frame extends { type: string }, T extends string> = Extract<Frame, { type: T }>
@@ -32,6 +32,7 @@ const eventFields: Fields<LogEvent> = {
   sender: fc.record({ user: text, member: text }),
   storedAtMs: amount,
 }
+const refused = recordOf<Refused>({ code: text, message: text }, ['message'])
 const EVENT_OPTIONAL = ['tag', 'sender']
 
 const CLIENT: FieldsByType<ClientFrame> = {
@@ -46,6 +47,8 @@ const CLIENT: FieldsByType<ClientFrame> = {
   ping: [{ n: count }, []],
   pong: [{ n: count }, []],
   auth: [{ token: text }, []],
+  req: [{ id: text, name: text, params: data }, []],
+  hist: [{ id: text, channel: text, before: position, limit: count }, ['before']],
 }
 
 const SERVER: FieldsByType<ServerFrame> = {
@@ -112,6 +115,17 @@ const SERVER: FieldsByType<ServerFrame> = {
   error: [{ code: text, message: text, retryAfterMs: amount }, ['retryAfterMs']],
   authreq: [{ withinMs: amount }, []],
   drain: [{ afterMinMs: amount, afterMaxMs: amount }, []],
+  res: [{ id: text, data, error: refused }, ['data', 'error']],
+  histpage: [
+    {
+      id: text,
+      events: fc.array(recordOf<LogEvent>(eventFields, EVENT_OPTIONAL), { maxLength: 3 }),
+      more: flag,
+      epoch: text,
+      error: refused,
+    },
+    ['error'],
+  ],
 }
 
 export const CLIENT_TYPES = Object.keys(CLIENT) as ClientFrame['type'][]
