@@ -18,17 +18,10 @@ const LISTS = {
   core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest tokenReason
-<<<<<<< HEAD
-    tokenUntilMs`,
+    tokenUntilMs leavesAtMs`,
   channelRecord: `phase lane reached granted readUntilMs incarnationId fetching trouble historyEpoch wanted asking
     topAskedAtMs shown shownIn isFresh fetchedAtMs newest askedAtMs early gapAtMs isRefreshing questionAtMs unsettled
     overlapOffset unrestAtMs readers channelName topHeardAtMs completeAtMs view`,
-=======
-    tokenUntilMs leavesAtMs`,
-  channelRecord: `phase lane reached granted askedAtMs incarnationId fetching early historyEpoch wanted asking view shown shownIn isFresh channelName newest
-    readUntilMs trouble gapAtMs asksReset isRefreshing questionAtMs unsettled topAskedAtMs unrestAtMs readers fetchedAtMs
-    topHeardAtMs completeAtMs overlapOffset`,
->>>>>>> c672dd2 (Drain: clients leave a server that is about to stop at moments of their own)
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',

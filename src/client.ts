@@ -219,7 +219,8 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     { before, limit = 50, timeoutMs = QUESTION_TIMEOUT_MS, signal }: HistoryOptions = {},
   ) {
     return settling<HistoryPage>(channel, signal, (id) => {
-      const refusal = isCount(limit) && limit && timeoutMs >= 0 && isBase(before) ? signal?.aborted && 'aborted' : 'invalid'
+      const refusal =
+        isCount(limit) && limit && timeoutMs >= 0 && isBase(before) ? signal?.aborted && 'aborted' : 'invalid'
       const frame = { type: 'hist', id, channel, ...(before && { before }), limit } as const
       return { type: 'ask', id, timeoutMs, refusal, frame }
     })
