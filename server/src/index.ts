@@ -67,5 +67,6 @@ export {
 } from './broker.ts'
 export type { StoredMessage } from './content.ts'
 export type { Peer } from './outgoing.ts'
-export type { Authenticate, ConnectionDetails } from './session.ts'
+export type { Authenticate } from './identity.ts'
+export type { ConnectionDetails } from './session.ts'
 export type { Cancel, ServerEnvironment } from './environment.ts'

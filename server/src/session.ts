@@ -5,8 +5,6 @@
 // - A frame that breaks the order closes the connection with 4400; content that cannot be accepted is only answered.
 // - What is to be sent leaves once, at the end of a tick.
 // - Pings are answered at the end of the tick, so however many come, the store is asked once.
-// - A token is renewed on the open connection: one question at a time, for the same user. Whoever does not is closed when it
-//   expires.
 // - Once ended, nothing is read, sent or answered, whatever hooks and stores still have to say.
 
 import {
@@ -33,7 +31,8 @@ import { Attachment, type Line } from './attachment.ts'
 import { isStorableName } from './content.ts'
 import type { Context } from './context.ts'
 import type { Cancel } from './environment.ts'
-import { helloFault, isSameHello, tokenDueInMs, tokenFault, welcomeFrame } from './greeting.ts'
+import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
+import { type Authenticate, Identity } from './identity.ts'
 import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { knownOf, readFrame } from './incoming.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
@@ -49,9 +48,6 @@ export interface ConnectionDetails {
   /** Answers who this is, or null for nobody. Absent: everyone is the user `anonymous`. */
   readonly authenticate?: Authenticate | undefined
 }
-/** Asks the application who this is. */
-export type Authenticate = (token: string | undefined, done: (answer: HookAnswer<User | null>) => void) => void
-
 /** Who keeps the sessions. */
 export interface SessionOwner {
   /** Asks for a call of {@link Session.sweep} at this monotonic instant, or a little later. */
@@ -60,8 +56,6 @@ export interface SessionOwner {
 }
 
 const MAX_OPEN_PINGS = 64
-/** A token is not asked for more often than this, in milliseconds. */
-const MIN_TOKEN_PAUSE_MS = 1_000
 /** Pages of one connection that are read at a time, and in one tick. */
 const MAX_OPEN_PAGES = 4
 
@@ -76,13 +70,7 @@ export class Session {
   readonly #acceptedAtMs: number
   #phase: Phase = 'greeting'
   #hello: HelloFrame | undefined
-  #expiresAtMs = Infinity
-  /** When the next token is asked for. */
-  #tokenDueAtMs = Infinity
-  /** A token that has come while another one is looked at. */
-  #nextToken: string | undefined
-  #isRenewing = false
-  #user: User = ANONYMOUS
+  readonly #identity: Identity
   /** Frames that came while the user was being authenticated. */
   #early: ClientFrame[] = []
   #earlyLength = 0
@@ -106,6 +94,18 @@ export class Session {
     this.#details = details
     this.#owner = owner
     this.#acceptedAtMs = this.heardAtMs = this.#pingAtMs = context.environment.monotonicNow()
+    const isOver = () => this.#isOver
+    this.#identity = new Identity(context, details.authenticate, {
+      get isOver() {
+        return isOver()
+      },
+      say: (frame) => this.#say(frame),
+      close: (code, reason) => this.close(code, reason),
+      renewed: () => {
+        this.#owner.wakeBy(this.dueAtMs)
+        if (this.#line) this.#welcome(this.#line)
+      },
+    })
     owner.wakeBy(this.dueAtMs)
   }
 
@@ -115,8 +115,7 @@ export class Session {
     if (this.#phase === 'greeting') return this.#acceptedAtMs + helloTimeoutMs
     // The deadline of the hook covers this one.
     if (this.#phase !== 'open') return Infinity
-    const { checkAtMs } = this.#outgoing
-    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#tokenDueAtMs, this.#expiresAtMs, checkAtMs)
+    return Math.min(this.#pingAtMs, this.heardAtMs + 2 * heartbeatMs, this.#identity.dueAtMs, this.#outgoing.checkAtMs)
   }
 
   received(text: string): void {
@@ -158,8 +157,8 @@ export class Session {
       return this.close(CLOSE_NO_HELLO, closeReason('no-hello'))
     if (this.#phase !== 'open') return
     if (nowMs - this.heardAtMs >= 2 * heartbeatMs) return this.#terminate()
-    if (nowMs >= this.#expiresAtMs) return this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
-    if (nowMs >= this.#tokenDueAtMs) this.#askToken(nowMs)
+    this.#identity.sweep(nowMs)
+    if (this.#isOver) return
     if (this.#outgoing.check(nowMs) === 'stuck') return this.close(CLOSE_TOO_MANY, closeReason('too-slow'))
     this.drained()
     if (nowMs < this.#pingAtMs) return
@@ -205,7 +204,7 @@ export class Session {
       case 'hist':
         return this.#questions?.history(frame)
       case 'auth':
-        return this.#renew(frame.token)
+        return this.#identity.renew(frame.token)
       case 'pong':
         // That it came is all it says.
         return
@@ -224,62 +223,16 @@ export class Session {
     if (fault) return this.close(CLOSE_BAD_FRAME, closeReason(fault))
     this.#hello = hello
     this.#phase = 'authenticating'
-    const { authenticate, token } = this.#details
-    if (!authenticate) return this.#enter(hello, ANONYMOUS)
-    askHook<User | null>(
-      this.#context.environment,
-      this.#context.settings.hookTimeoutMs,
-      (done) => authenticate(hello.token ?? token, done),
-      (answer) => this.#authenticated(hello, answer),
-    )
+    this.#identity.ask(hello.token ?? this.#details.token, () => this.#enter(hello))
   }
 
-  #authenticated(hello: HelloFrame, answer: HookAnswer<User | null>): void {
-    if (this.#phase !== 'authenticating') return
-    const user = this.#identified(answer)
-    if (user) this.#enter(hello, user)
-  }
-
-  /** Who that is, whose time has begun; if nobody, the connection is closed. */
-  #identified(answer: HookAnswer<User | null>): User | undefined {
-    const { environment } = this.#context
-    if ('error' in answer) {
-      if (!isRefusal(answer.error)) this.close(CLOSE_UNAVAILABLE, closeReason('authentication'))
-      else if (answer.error.code === 'forbidden') this.close(CLOSE_FORBIDDEN, closeReason('forbidden'))
-      else this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
-      return undefined
-    }
-    const user = answer.answer
-    if (!user) {
-      this.close(CLOSE_UNAUTHORIZED, closeReason('unauthorized'))
-      return undefined
-    }
-    const { userId, expiresAtMs } = user
-    if (typeof userId !== 'string' || !isStorableName(userId)) {
-      environment.reportError(new Error(`authenticate answered a userId that is not 1 to ${MAX_CHANNEL_BYTES} bytes`))
-      this.close(CLOSE_SERVER_ERROR, closeReason('authentication'))
-      return undefined
-    }
-    const expiresInMs = expiresAtMs === undefined ? Infinity : expiresAtMs - environment.wallNow()
-    // Written so that NaN is expired.
-    if (!(expiresInMs > 0)) {
-      this.close(CLOSE_UNAUTHORIZED, closeReason('expired'))
-      return undefined
-    }
-    const nowMs = environment.monotonicNow()
-    this.#expiresAtMs = nowMs + expiresInMs
-    this.#tokenDueAtMs = nowMs + tokenDueInMs(expiresInMs)
-    return user
-  }
-
-  #enter(hello: HelloFrame, user: User): void {
+  #enter(hello: HelloFrame): void {
     const { environment, producers, settings } = this.#context
-    const { userId } = user
+    const { userId } = this.#identity.user
     const nowMs = environment.monotonicNow()
     const entry = producers.enter(hello, userId, this, nowMs)
     if (entry.type === 'refused') return this.close(entry.code, entry.reason)
     this.#phase = 'open'
-    this.#user = user
     this.heardAtMs = nowMs
     this.#pingAtMs = nowMs + settings.heartbeatMs
     this.#owner.wakeBy(this.dueAtMs)
@@ -304,58 +257,13 @@ export class Session {
   #welcome({ sender }: Line): void {
     const { environment, settings, snapshots } = this.#context
     const features = [
-      ...(this.#details.authenticate ? ['tokens'] : []),
+      ...(this.#identity.isAsked ? ['tokens'] : []),
       ...(snapshots.areOffered ? ['snapshots'] : []),
       ...(this.#context.hooks.requests ? ['requests'] : []),
       'history',
       'drain',
     ]
-    this.#say(welcomeFrame(settings, features, sender.member, this.#expiresAtMs - environment.monotonicNow()))
-  }
-
-  // auth → welcome
-
-  /** Asked again while the time gets shorter: an answer may fail to come. */
-  #askToken(nowMs: number): void {
-    const withinMs = this.#expiresAtMs - nowMs
-    this.#tokenDueAtMs = withinMs > MIN_TOKEN_PAUSE_MS ? nowMs + Math.max(withinMs / 2, MIN_TOKEN_PAUSE_MS) : Infinity
-    this.#say({ type: 'authreq', withinMs })
-  }
-
-  #renew(token: string): void {
-    const { authenticate } = this.#details
-    const fault = tokenFault(token)
-    if (fault) return this.close(CLOSE_BAD_FRAME, closeReason(fault))
-    // Whoever asks nobody who they are has nothing to renew.
-    if (!authenticate) return
-    if (this.#isRenewing) {
-      this.#nextToken = token
-      return
-    }
-    this.#isRenewing = true
-    askHook<User | null>(
-      this.#context.environment,
-      this.#context.settings.hookTimeoutMs,
-      (done) => authenticate(token, done),
-      (answer) => this.#renewed(answer),
-    )
-  }
-
-  #renewed(answer: HookAnswer<User | null>): void {
-    if (!this.#line || this.#isOver) return
-    this.#isRenewing = false
-    // A failure is no refusal: what was shown before holds until it expires, and is asked for again.
-    if (!('error' in answer) || isRefusal(answer.error)) {
-      const user = this.#identified(answer)
-      if (!user) return
-      if (user.userId !== this.#user.userId) return this.close(CLOSE_FORBIDDEN, closeReason('other-user'))
-      this.#user = user
-      this.#owner.wakeBy(this.dueAtMs)
-      this.#welcome(this.#line)
-    }
-    const next = this.#nextToken
-    this.#nextToken = undefined
-    if (next !== undefined) this.#renew(next)
+    this.#say(welcomeFrame(settings, features, sender.member, this.#identity.expiresInMs))
   }
 
   // channels
@@ -384,7 +292,7 @@ export class Session {
   }
 
   #createLine(producer: HelloFrame, sender: Sender): Line {
-    const userNow = () => this.#user
+    const userNow = () => this.#identity.user
     return {
       get user() {
         return userNow()
@@ -493,5 +401,3 @@ export class Session {
     this.#owner.ended(this)
   }
 }
-
-const ANONYMOUS: User = { userId: 'anonymous' }

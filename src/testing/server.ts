@@ -8,7 +8,7 @@
 import { type Broker, createBroker } from '../../server/src/broker.ts'
 import type { Hook, Hooks } from '../../server/src/hooks.ts'
 import type { BrokerOptions } from '../../server/src/options.ts'
-import type { Authenticate } from '../../server/src/session.ts'
+import type { Authenticate } from '../../server/src/identity.ts'
 import { type MemoryStoreOptions, memoryStore } from '../../server/src/store/memory.ts'
 import type { DetachQuery, Store } from '../../server/src/store/store.ts'
 import type { Clock } from './clock.ts'

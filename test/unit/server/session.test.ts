@@ -12,7 +12,7 @@ describe('hello', () => {
         type: 'welcome',
         version: 1,
         level: 2,
-        features: ['drain'],
+        features: ['history', 'drain'],
         member: 'id-1',
         heartbeat: { intervalMs: 25_000 },
         limits: {
