@@ -10,11 +10,8 @@
 import {
   type ClientFrame,
   CLOSE_BAD_FRAME,
-  CLOSE_FORBIDDEN,
   CLOSE_NO_HELLO,
-  CLOSE_SERVER_ERROR,
   CLOSE_TOO_MANY,
-  CLOSE_UNAUTHORIZED,
   CLOSE_UNAVAILABLE,
   closeReason,
   decodeMessage,
@@ -33,7 +30,6 @@ import type { Context } from './context.ts'
 import type { Cancel } from './environment.ts'
 import { helloFault, isSameHello, welcomeFrame } from './greeting.ts'
 import { type Authenticate, Identity } from './identity.ts'
-import { askHook, type HookAnswer, isRefusal, type User } from './hooks.ts'
 import { knownOf, readFrame } from './incoming.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
 import { Pace } from './pace.ts'
@@ -255,7 +251,7 @@ export class Session {
   }
 
   #welcome({ sender }: Line): void {
-    const { environment, settings, snapshots } = this.#context
+    const { settings, snapshots } = this.#context
     const features = [
       ...(this.#identity.isAsked ? ['tokens'] : []),
       ...(snapshots.areOffered ? ['snapshots'] : []),
