@@ -37,7 +37,7 @@ export interface Size {
 export async function measureSizes(): Promise<Size[]> {
   const global = readFileSync(`${ROOT}/dist/steadywire.global.js`)
   return [
-    await measure('an application that connects, subscribes and publishes', APPLICATION, 10_752),
+    await measure('an application that connects, subscribes and publishes', APPLICATION, 12_288),
     await measure('steadywire/store', STORE, 512),
     weigh('dist/steadywire.global.js', global, [], 16_384),
   ]
