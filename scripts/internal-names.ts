@@ -38,7 +38,7 @@ const LISTS = {
   driver: 'feed elapsedMs',
   channelPort: 'feed use',
   channelHandle: 'deliver refreshed wipe',
-  asking: 'lateAtMs stop',
+  asking: 'lateAtMs asker',
   settlement: 'isAwaited',
 }
 

@@ -118,7 +118,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const handles = new Map<string, ChannelHandle>()
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   void closed.then(dropToken)
-  let asking: { readonly lateAtMs: number; readonly stop: AbortController; readonly token: Promise<string> } | undefined
+  let asking: { readonly lateAtMs: number; readonly asker: AbortController; readonly token: Promise<string> } | undefined
   const settlements = new Map<string, (result: unknown) => void>()
 
   const driver = createDriver(session, environment, settings, {
@@ -146,13 +146,13 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     const nowMs = environment.monotonicNow()
     if (asking && nowMs < asking.lateAtMs) return asking.token
     dropToken()
-    const stop = new AbortController()
+    const asker = new AbortController()
     const ask = async () => {
-      const token: unknown = await getToken?.({ reason, signal: stop.signal })
+      const token: unknown = await getToken?.({ reason, signal: asker.signal })
       if (token && typeof token === 'string') return token
       throw new RealtimeError('config', { message: 'Bad token' })
     }
-    const mine = { lateAtMs: nowMs + settings.connect.timeoutMs, stop, token: ask() }
+    const mine = { lateAtMs: nowMs + settings.connect.timeoutMs, asker, token: ask() }
     asking = mine
     const done = () => {
       if (asking === mine) asking = undefined
@@ -163,7 +163,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
 
   /** The answer is not waited for any more. */
   function dropToken(): void {
-    asking?.stop.abort()
+    asking?.asker.abort()
     asking = undefined
   }
 
