@@ -118,7 +118,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   const handles = new Map<string, ChannelHandle>()
   const closed = new Promise<void>((resolve) => events.on('status', ({ status }) => status === 'closed' && resolve()))
   void closed.then(dropToken)
-  let asking: { readonly lateAtMs: number; readonly asker: AbortController; readonly token: Promise<string> } | undefined
+  let asking:
+    | { readonly lateAtMs: number; readonly asker: AbortController; readonly token: Promise<string> }
+    | undefined
   const settlements = new Map<string, (result: unknown) => void>()
 
   const driver = createDriver(session, environment, settings, {

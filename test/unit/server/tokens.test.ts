@@ -49,7 +49,9 @@ const auth = (token: Token) => ({ type: 'auth', token: JSON.stringify(token) }) 
 
 test('welcome says that tokens are read, and how long this one lives', () => {
   const { client } = entered({ userId: 'alice', livesMs: 90_000 })
-  expect(client.take()).toMatchObject([{ type: 'welcome', features: ['tokens', 'history', 'drain'], tokenExpiresInMs: 90_000 }])
+  expect(client.take()).toMatchObject([
+    { type: 'welcome', features: ['tokens', 'history', 'drain'], tokenExpiresInMs: 90_000 },
+  ])
 })
 
 test('a server that asks nobody who they are says nothing of tokens, and takes them', () => {
