@@ -18,8 +18,13 @@ export interface Sender {
   readonly member: string
 }
 
-/** What one wants of a channel, and what one is granted. */
-export type Grant = 'read' | 'write'
+/** What one wants of a channel, and what one is granted. `presence`: to know who is here, and to be seen. */
+export type Grant = 'read' | 'write' | 'presence'
+
+/** One who is here, and what is told of them. */
+export interface RosterEntry extends Sender {
+  readonly data: unknown
+}
 
 // client → server
 
@@ -84,6 +89,22 @@ export interface HistFrame {
   readonly before?: Position
   readonly limit: number
 }
+/** What is true now and need not be kept: neither stored nor answered. */
+export interface VolFrame {
+  readonly type: 'vol'
+  readonly channel: string
+  readonly name: string
+  readonly data: unknown
+  /** The newest of each key counts; what is older may be left out. */
+  readonly key?: string
+}
+/** Here, with this to be told, or with null not any more; answered once, by `res`. */
+export interface PresFrame {
+  readonly type: 'pres'
+  readonly id: string
+  readonly channel: string
+  readonly data: unknown
+}
 /** The client's answer to a server's ping; it carries no tops. */
 export interface ClientPongFrame {
   readonly type: 'pong'
@@ -100,6 +121,8 @@ export type ClientFrame =
   | AuthFrame
   | ReqFrame
   | HistFrame
+  | VolFrame
+  | PresFrame
 
 // server → client
 
@@ -115,6 +138,8 @@ export interface Limits {
   readonly pageCount: number
   readonly publishesPerSecond: number
   readonly publishBurst: number
+  /** With the feature `volatile`: `vol` frames a second; what is above is merged. */
+  readonly volatilePerSecond?: number
 }
 export interface WelcomeFrame {
   readonly type: 'welcome'
@@ -259,6 +284,23 @@ export interface DrainFrame {
   readonly afterMinMs: number
   readonly afterMaxMs: number
 }
+export interface ServerVolFrame extends VolFrame {
+  /** Left out where the server itself has sent it. */
+  readonly sender?: Sender
+}
+/** Who is here, or how that has changed. */
+export interface ServerPresFrame {
+  readonly type: 'pres'
+  readonly channel: string
+  /** One more than that of the frame before, unless this one has `full`. */
+  readonly version: number
+  /** Everyone; whatever was known before no longer counts. */
+  readonly full?: readonly RosterEntry[]
+  /** Who has come, or is told of anew. */
+  readonly set?: readonly RosterEntry[]
+  /** Who has gone: `member`s. */
+  readonly cleared?: readonly string[]
+}
 export type ServerFrame =
   | WelcomeFrame
   | AttachedFrame
@@ -277,3 +319,5 @@ export type ServerFrame =
   | DrainFrame
   | ResFrame
   | HistpageFrame
+  | ServerVolFrame
+  | ServerPresFrame

@@ -35,5 +35,7 @@ export function createClientFrameReader(): FrameReader<ClientFrame> {
     auth: { token: isText },
     req: { id: isText, name: isText, params: isPresent },
     hist: { id: isText, channel: isText, before: optional(isPosition), limit: isCount },
+    vol: { channel: isText, name: isText, data: isPresent, key: optional(isText) },
+    pres: { id: isText, channel: isText, data: isPresent },
   })
 }

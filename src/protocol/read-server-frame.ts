@@ -6,6 +6,7 @@ import type {
   Limits,
   LogEvent,
   Refused,
+  RosterEntry,
   Sender,
   ServerFrame,
   Top,
@@ -52,6 +53,7 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     isData(value['data']) &&
     isSender(value['sender']) &&
     isAmount(value['storedAtMs'])
+  const isRoster = optional(listOf(record<RosterEntry>({ user: isText, member: isText, data: isData })))
   const isRefused = optional(record<Refused>({ code: isText, message: isOptionalText }))
   return createReader<ServerFrame>({
     welcome: {
@@ -68,6 +70,7 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
         pageCount: isCount,
         publishesPerSecond: isAmount,
         publishBurst: isAmount,
+        volatilePerSecond: optional(isAmount),
       }),
       tokenExpiresInMs: optional(isAmount),
       contractVersion: isOptionalText,
@@ -113,5 +116,7 @@ export function createServerFrameReader(): FrameReader<ServerFrame> {
     drain: { afterMinMs: isAmount, afterMaxMs: isAmount },
     res: { id: isText, data: optional(isData), error: isRefused },
     histpage: { id: isText, events: listOf(isLogEvent), more: isFlag, epoch: isText, error: isRefused },
+    vol: { channel: isText, name: isText, data: isData, key: isOptionalText, sender: isSender },
+    pres: { channel: isText, version: isCount, full: isRoster, set: isRoster, cleared: optional(listOf(isText)) },
   })
 }

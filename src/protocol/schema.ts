@@ -33,13 +33,17 @@ import type {
   PingFrame,
   PongFrame,
   Position,
+  PresFrame,
   PubFrame,
   ReqFrame,
   ResetFrame,
   ResFrame,
   ServerFrame,
+  ServerPresFrame,
+  ServerVolFrame,
   SubFrame,
   UnsubFrame,
+  VolFrame,
   WelcomeFrame,
 } from './frames.ts'
 
@@ -63,7 +67,7 @@ function optional<T>(schema: z.ZodType<T>): Optional<T> {
 function listOf<T>(schema: z.ZodType<T>): z.ZodType<readonly T[]> {
   return z.array(schema)
 }
-const grants = listOf(z.enum(['read', 'write']))
+const grants = listOf(z.enum(['read', 'write', 'presence']))
 
 const position = z.object({ epoch: text, offset: count, tag: optional(text) })
 const sender = z.object({ user: text, member: text })
@@ -116,6 +120,8 @@ const hist = z.object({
   before: optional(position),
   limit: count,
 })
+const vol = z.object({ type: z.literal('vol'), channel: text, name: text, data: present, key: optional(text) })
+const pres = z.object({ type: z.literal('pres'), id: text, channel: text, data: present })
 const ping = z.object({ type: z.literal('ping'), n: count })
 const clientPong = z.object({ type: z.literal('pong'), n: count })
 
@@ -136,6 +142,7 @@ const welcome = z.object({
     pageCount: count,
     publishesPerSecond: amount,
     publishBurst: amount,
+    volatilePerSecond: optional(amount),
   }),
   tokenExpiresInMs: optional(amount),
   contractVersion: optional(text),
@@ -210,13 +217,31 @@ const histpage = z.object({
   error: optional(refused),
 })
 
+const serverVol = z.object({
+  type: z.literal('vol'),
+  channel: text,
+  name: text,
+  data,
+  key: optional(text),
+  sender: optional(sender),
+})
+const roster = listOf(z.object({ user: text, member: text, data }))
+const serverPres = z.object({
+  type: z.literal('pres'),
+  channel: text,
+  version: count,
+  full: optional(roster),
+  set: optional(roster),
+  cleared: optional(listOf(text)),
+})
+
 /** Answers the schema. If it refuses what `Frame` allows, the compiler asks for one argument more and names its type. */
 function covering<Frame>() {
   return <S extends z.ZodType>(schema: S, ..._uncovered: Uncovered<Frame, z.output<S>>): S => schema
 }
 type Uncovered<Frame, Read> = [Frame] extends [Read] ? [] : [Exclude<Frame, Read>]
 const client = covering<ClientFrame>()(
-  z.discriminatedUnion('type', [hello, sub, unsub, pub, fetch, ping, clientPong, auth, req, hist]),
+  z.discriminatedUnion('type', [hello, sub, unsub, pub, fetch, ping, clientPong, auth, req, hist, vol, pres]),
 )
 const server = covering<ServerFrame>()(
   z.discriminatedUnion('type', [
@@ -237,6 +262,8 @@ const server = covering<ServerFrame>()(
     drain,
     res,
     histpage,
+    serverVol,
+    serverPres,
   ]),
 )
 
@@ -260,6 +287,8 @@ export const fetchSchema: z.ZodType<FetchFrame> = fetch
 export const pingSchema: z.ZodType<PingFrame> = ping
 export const reqSchema: z.ZodType<ReqFrame> = req
 export const histSchema: z.ZodType<HistFrame> = hist
+export const volSchema: z.ZodType<VolFrame> = vol
+export const presSchema: z.ZodType<PresFrame> = pres
 export const authSchema: z.ZodType<AuthFrame> = auth
 /** A client's: it carries no tops. */
 export const clientPongSchema: z.ZodType<ClientPongFrame> = clientPong
@@ -280,3 +309,5 @@ export const authreqSchema: z.ZodType<AuthreqFrame> = authreq
 export const drainSchema: z.ZodType<DrainFrame> = drain
 export const resSchema: z.ZodType<ResFrame> = res
 export const histpageSchema: z.ZodType<HistpageFrame> = histpage
+export const serverVolSchema: z.ZodType<ServerVolFrame> = serverVol
+export const serverPresSchema: z.ZodType<ServerPresFrame> = serverPres

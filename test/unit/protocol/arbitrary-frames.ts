@@ -5,7 +5,15 @@
 // - What comes out is what `JSON.parse` could answer: own fields only, no `undefined`, no NaN.
 
 import { fc } from '@fast-check/vitest'
-import type { ClientFrame, LogEvent, Position, Refused, ServerFrame } from '../../../src/protocol/frames.ts'
+import type {
+  ClientFrame,
+  Limits,
+  LogEvent,
+  Position,
+  Refused,
+  RosterEntry,
+  ServerFrame,
+} from '../../../src/protocol/frames.ts'
 
 type Json = null | boolean | number | string | Json[] | { [field: string]: Json }
 type FrameOf<Frame extends { type: string }, T extends string> = Extract<Frame, { type: T }>
@@ -20,7 +28,7 @@ const amount = fc.oneof(fc.nat(), fc.double({ min: 0, noNaN: true, noDefaultInfi
 const text = fc.string({ unit: 'grapheme', maxLength: 8 })
 const flag = fc.boolean()
 const data = fc.jsonValue({ maxDepth: 3 })
-const grants = fc.subarray(['read', 'write'] as const)
+const grants = fc.subarray(['read', 'write', 'presence'] as const)
 
 const position = recordOf<Position>({ epoch: text, offset: count, tag: text }, ['tag'])
 const eventFields: Fields<LogEvent> = {
@@ -33,6 +41,7 @@ const eventFields: Fields<LogEvent> = {
   storedAtMs: amount,
 }
 const refused = recordOf<Refused>({ code: text, message: text }, ['message'])
+const roster = fc.array(recordOf<RosterEntry>({ user: text, member: text, data }, []), { maxLength: 3 })
 const EVENT_OPTIONAL = ['tag', 'sender']
 
 const CLIENT: FieldsByType<ClientFrame> = {
@@ -48,6 +57,8 @@ const CLIENT: FieldsByType<ClientFrame> = {
   pong: [{ n: count }, []],
   auth: [{ token: text }, []],
   req: [{ id: text, name: text, params: data }, []],
+  vol: [{ channel: text, name: text, data, key: text }, ['key']],
+  pres: [{ id: text, channel: text, data }, []],
   hist: [{ id: text, channel: text, before: position, limit: count }, ['before']],
 }
 
@@ -59,15 +70,19 @@ const SERVER: FieldsByType<ServerFrame> = {
       features: fc.array(text, { maxLength: 3 }),
       member: text,
       heartbeat: fc.record({ intervalMs: amount }),
-      limits: fc.record({
-        window: count,
-        windowBytes: count,
-        messageBytes: count,
-        snapshotBytes: count,
-        pageCount: count,
-        publishesPerSecond: amount,
-        publishBurst: amount,
-      }),
+      limits: recordOf<Limits>(
+        {
+          window: count,
+          windowBytes: count,
+          messageBytes: count,
+          snapshotBytes: count,
+          pageCount: count,
+          publishesPerSecond: amount,
+          publishBurst: amount,
+          volatilePerSecond: amount,
+        },
+        ['volatilePerSecond'],
+      ),
       tokenExpiresInMs: amount,
       contractVersion: text,
     },
@@ -125,6 +140,14 @@ const SERVER: FieldsByType<ServerFrame> = {
       error: refused,
     },
     ['error'],
+  ],
+  vol: [
+    { channel: text, name: text, data, key: text, sender: fc.record({ user: text, member: text }) },
+    ['key', 'sender'],
+  ],
+  pres: [
+    { channel: text, version: count, full: roster, set: roster, cleared: fc.array(text, { maxLength: 3 }) },
+    ['full', 'set', 'cleared'],
   ],
 }
 
