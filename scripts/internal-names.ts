@@ -18,25 +18,25 @@ const LISTS = {
   core: `clock settings publishes effects phase records counters socketId patience roundTripMs tries timerAtMs heartbeatMs
     closeDueAtMs sweepAtMs answerMs frameLength drainedBytes attemptId pingedAtMs view serverLimits producerId askedWaitMs
     liveAtMs strikes pings drainedAtMs hurriedAtMs outageAtMs topsAskedAtMs sentBeforePingBytes lastRequest tokenReason
-    tokenUntilMs leavesAtMs`,
+    tokenUntilMs leavesAtMs questions volatiles paceAtMs`,
   channelRecord: `phase lane reached granted readUntilMs incarnationId fetching trouble historyEpoch wanted asking
     topAskedAtMs shown shownIn isFresh fetchedAtMs newest askedAtMs early gapAtMs isRefreshing questionAtMs unsettled
-    overlapOffset unrestAtMs readers channelName topHeardAtMs completeAtMs view`,
+    overlapOffset unrestAtMs readers channelName topHeardAtMs completeAtMs view roster rosterVersion writeUntilMs`,
   clock: 'awakeMs elapsedMs wallMs sentBytes waitingBytes',
   connection: 'phase',
   phaseFacts: 'sends timer accepts socket',
   // An entry of the outbox is a publish, and that an input.
   entry:
-    'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint dials',
+    'socketId incarnationId dueAtMs dataText refusal bytes sentAtMs attemptId deliveries isDoubtful result hint dials isSent',
   outbox: 'unsettled unanswered unansweredBytes dueAtMs unsettledBytes lastSequence',
   delivery: 'lane detail',
   lane: 'queued parked isClosed skipTo',
   encodedFrame: 'bytes text',
   decoded: 'frames unknownCount',
   closeMeaning: 'policy',
-  session: 'dueInMs getChannelSnapshot getStats',
+  session: 'dueInMs getChannelSnapshot getStats getRoster',
   driver: 'feed elapsedMs',
-  channelPort: 'feed use',
+  channelPort: 'feed use present getRoster',
   channelHandle: 'deliver refreshed wipe',
   asking: 'lateAtMs asker',
   settlement: 'isAwaited',

@@ -3,12 +3,12 @@
 // Rules of this file:
 // - Every handler, and everything else that reads, counts as one reader of the channel; the session does the rest.
 
-import type { Delivery, HistoryPage, Input, Message, Receipt, Reset } from './effects.ts'
+import type { Delivery, HistoryPage, Input, Message, Receipt, Reset, VolatileMessage } from './effects.ts'
 import type { Resume } from './driver.ts'
 import { createEmitter } from './emitter.ts'
 import { RealtimeError } from './errors.ts'
 import type { Position } from './protocol/frames.ts'
-import type { ChannelSnapshot } from './snapshots.ts'
+import type { ChannelSnapshot, Present } from './snapshots.ts'
 
 /** Something that can be read at any time and tells when it looks different: the store contract of React and others. */
 export interface Readable<T> {
@@ -44,6 +44,9 @@ export interface PublishOptions {
 /** Gets one message, in the order of the channel. */
 export type MessageHandler = (data: unknown, message: Message) => unknown
 
+/** Gets the newest of what one sender says under one name and key. */
+export type VolatileHandler = (data: unknown, message: VolatileMessage) => unknown
+
 /** Gets a new start; may answer how far what it has loaded reaches. */
 export type ResetHandler = (reset: Reset) => unknown
 
@@ -64,6 +67,13 @@ export interface Channel {
   on(name: string, handler: MessageHandler): () => void
   /** Calls `handler` with every message, whatever its name; otherwise as `on`. */
   onAny(handler: (message: Message) => unknown): () => void
+  /**
+   * Calls `handler` with what others send by `sendVolatile`, and with what the server itself does: in no order with messages, and
+   * possibly without what a newer one has replaced. One's own does not come back. Attaches the channel for reading as `on` does.
+   *
+   * @returns the function that stops it.
+   */
+  onVolatile(name: string, handler: VolatileHandler): () => void
   /**
    * Calls `handler` when continuity was lost: whatever was known of the channel no longer counts, and messages go on right
    * after `position`. With a `snapshot` that is the state to start from; without one, load it elsewhere or start empty.
@@ -115,6 +125,20 @@ export interface Channel {
    */
   publish(name: string, data?: unknown, options?: PublishOptions): Promise<Receipt>
   /**
+   * Tells everyone who reads the channel what is true now: a cursor, a progress. Neither stored nor answered. While there is no
+   * connection it is left out; while it waits for its turn, the newest of its `key` takes its place.
+   *
+   * The channel stays attached for writing for `channels.lingerMs` after the last one. A server that refuses the channel, or has no
+   * volatile messages (`unsupported`), or takes no message of this size (`frame-too-large`) is told of by an `error` event.
+   *
+   * @param name - 1 to 64 bytes of UTF-8.
+   * @param data - JSON value; encoded now. Left out: `null`.
+   * @throws RealtimeError `invalid`: name, data, `key` or `everyMs` cannot be used.
+   */
+  sendVolatile(name: string, data?: unknown, options?: VolatileOptions): void
+  /** Who is here, and being seen by them. */
+  readonly presence: Presence
+  /**
    * Reads the messages before a position, or the newest: the oldest first. Changes nothing else: no handler is called, no position
    * moves, the channel need not be attached.
    *
@@ -126,6 +150,38 @@ export interface Channel {
   retain(): () => void
   /** Status, freshness, position and pending publishes. Reading it attaches nothing. */
   readonly state: Readable<ChannelSnapshot>
+}
+
+/** How one volatile message goes. */
+export interface VolatileOptions {
+  /** Of one key the newest counts: 1 to 64 bytes of UTF-8. @defaultValue one for each name */
+  key?: string
+  /** Sends of this key at most one in so many milliseconds. @defaultValue 33, about 30 a second */
+  everyMs?: number
+}
+
+/** Who is here. */
+export interface Presence {
+  /**
+   * Tells everyone who watches this channel that this client is here, with `data`; again to change it. It holds until `clear()`, also
+   * through lost connections, for 10 s of which nobody notices. Attaches the channel for reading until then.
+   *
+   * Resolves when the server has taken it.
+   *
+   * @param data - Any JSON value but `null`; encoded now. The reference server takes up to 4,096 bytes.
+   * @throws RealtimeError `forbidden`: this user may not. `too-large` as `frame-too-large`, `too-many`: the server's limits. Then
+   *   nothing has changed. `timeout`, after 10 s: it is told once there is a connection. `unsupported`: this server knows no presence.
+   *   `aborted`: `clear()` came first. `closed`, `logged-out`, `invalid`: as with `publish`. A refusal that comes later,
+   *   with another connection, is an `error` event.
+   */
+  set(data: unknown): Promise<void>
+  /** Tells them that it is gone. Does nothing where `set` was not called. */
+  clear(): void
+  /**
+   * Everyone who is here, this client too, in no particular order; nobody until the server has told. Subscribing attaches the channel for
+   * reading. Without a connection it stays as it was.
+   */
+  readonly state: Readable<readonly Present[]>
 }
 
 /** Which part of a channel's history. */
@@ -148,6 +204,9 @@ export interface ChannelPort {
   feed(input: Input): void
   publish(channel: string, name: string, data: unknown, options?: PublishOptions): Promise<Receipt>
   history(channel: string, options?: HistoryOptions): Promise<HistoryPage>
+  sendVolatile(channel: string, name: string, data: unknown, options?: VolatileOptions): void
+  present(channel: string, data: unknown): Promise<void>
+  getRoster(channel: string): readonly Present[]
 }
 
 /** The handle, and the client's way to hand over what has arrived. */
@@ -161,12 +220,20 @@ export interface ChannelHandle {
   refreshed(error: RealtimeError | undefined): void
 }
 
+/** What handlers of one name listen to. */
+const MESSAGE = '+'
+const VOLATILE = '-'
+
 export function createChannel(name: string, port: ChannelPort): ChannelHandle {
-  const named = createEmitter<Record<string, Message>>(port.reportError)
-  const handlers = createEmitter<{ message: Message; reset: Reset }>(port.reportError)
+  // By what they hear of: `message`, `reset`, or one of these two and a name.
+  const handlers = createEmitter<Record<string, unknown>>(port.reportError)
+  const listening = (prefix: string) => (messageName: string, handler: (data: unknown, message: never) => unknown) =>
+    reading(handlers.on(prefix + messageName, (message) => handler((message as Message).data, message as never)))
 
   /** What was registered before it last changed is for nobody. */
   let life = 0
+  /** Ends being here. */
+  let release: (() => void) | undefined
   /** What waits for the next new start. */
   const refreshing = [] as ((error: RealtimeError | undefined) => void)[]
 
@@ -199,9 +266,26 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
   return {
     channel: {
       name,
-      on: (messageName, handler) => reading(named.on(messageName, (message) => handler(message.data, message))),
-      onAny: (handler) => reading(handlers.on('message', handler)),
-      onReset: (handler) => reading(handlers.on('reset', handler)),
+      on: listening(MESSAGE),
+      onAny: (handler) => reading(handlers.on('message', handler as (message: unknown) => unknown)),
+      onVolatile: listening(VOLATILE),
+      sendVolatile: (...volatile) => port.sendVolatile(name, ...volatile),
+      presence: {
+        set(data) {
+          release ??= reading()
+          return port.present(name, data)
+        },
+        clear() {
+          port.feed({ type: 'leave', channel: name })
+          release?.()
+          release = undefined
+        },
+        state: {
+          getSnapshot: () => port.getRoster(name),
+          subscribe: (listener) => reading(port.state.subscribe(listener)),
+        },
+      },
+      onReset: (handler) => reading(handlers.on('reset', handler as (reset: unknown) => unknown)),
       publish: (...publish) => port.publish(name, ...publish),
       refresh,
       history: (options) => port.history(name, options),
@@ -210,8 +294,8 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
     },
     deliver(delivery, resume) {
       const { event, detail } = delivery
-      if (event === 'message') {
-        named.emit(detail.name, detail)
+      if (event !== 'reset') {
+        handlers.emit((event === 'message' ? MESSAGE : VOLATILE) + detail.name, detail)
         handlers.emit(event, detail)
         return false
       }
@@ -228,7 +312,7 @@ export function createChannel(name: string, port: ChannelPort): ChannelHandle {
     },
     wipe() {
       life++
-      named.clear()
+      release = undefined
       handlers.clear()
     },
     refreshed(error) {

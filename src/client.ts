@@ -12,14 +12,15 @@ import {
   type Priority,
   type PublishOptions,
   type Readable,
+  type VolatileOptions,
 } from './channel.ts'
 import { createDriver } from './driver.ts'
-import type { HistoryPage, Input, InputOf, Receipt } from './effects.ts'
+import type { HistoryPage, Input, InputOf, QuestionFrame, Receipt } from './effects.ts'
 import { createEmitter } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
 import { RealtimeError } from './errors.ts'
-import { type ClientOptions, type ErrorDetails, parseOptions, type TokenReason } from './options.ts'
+import { type ClientOptions, type ErrorDetails, type Metric, parseOptions, type TokenReason } from './options.ts'
 import { isCount, optional, positionShape, record } from './protocol/guards.ts'
 import { isChannelName, isIdentifier, isShallow } from './protocol/content.ts'
 import { createSession, type Stats } from './session.ts'
@@ -37,6 +38,8 @@ export interface ClientEvents {
   error: ErrorDetails
   /** Every publish has settled. */
   drained: ClientSnapshot
+  /** A figure of `stats()` has changed: told with every status and every heartbeat, for the application's own monitoring. */
+  metric: Metric
 }
 
 /** One destination, one identity. Every function is bound: it can be passed on by itself. */
@@ -107,7 +110,7 @@ export interface ClientInternals {
  */
 export function createClient(options: ClientOptions & ClientInternals): Client {
   const settings = parseOptions(options)
-  const { url, getToken, onError } = options
+  const { url, getToken, onError, onMetric } = options
   if (typeof url !== 'function') checkUrl(url)
   const environment = options.environment ?? createBrowserEnvironment()
   const { random, createId, reportError } = environment
@@ -121,6 +124,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   let asking:
     | { readonly lateAtMs: number; readonly asker: AbortController; readonly token: Promise<string> }
     | undefined
+  let measured: Readonly<Record<string, number>> = {}
   const settlements = new Map<string, (result: unknown) => void>()
 
   const driver = createDriver(session, environment, settings, {
@@ -139,7 +143,11 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     },
     deliver: (delivery, resume) => handles.get(delivery.channel)?.deliver(delivery, resume) ?? false,
     refreshed: ({ channel, error }) => handles.get(channel)?.refreshed(error),
-    emit: ({ event, detail }) => (event === 'error' ? complain(detail) : events.emit(event, detail)),
+    emit({ event, detail }) {
+      if (event === 'metric') measure()
+      else if (event === 'error') complain(detail)
+      else events.emit(event, detail)
+    },
     changed: (channel) => changes.emit(channel),
   })
 
@@ -174,6 +182,14 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     if (!events.emit('error', detail)) reportError(detail.error)
   }
 
+  /** Tells of the figures that have changed. */
+  function measure(): void {
+    const figures = session.getStats() as unknown as Readonly<Record<string, number>>
+    for (const [name, value] of Object.entries(figures))
+      if (value !== measured[name]) events.emit('metric', { name, value })
+    measured = figures
+  }
+
   function feed(input: Input): void {
     driver.feed(input, true)
   }
@@ -189,50 +205,55 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     if (settings.connect.auto && session.getSnapshot().status === 'idle') dial('connect')
   }
 
-  function publish(
+  function publish(channel: string, name: string, data: unknown, options: PublishOptions = {}): Promise<Receipt> {
+    const { base, priority = 'normal' } = options
+    const dataText = encode(data)
+    const rank = PRIORITIES.indexOf(priority)
+    const isGood = dataText && isIdentifier(name) && rank >= 0 && isBase(base)
+    const publish = { type: 'publish', channel, name, dataText, base, priority: rank } as const
+    return settling<Receipt>(isGood, { timeoutMs: settings.publish.timeoutMs, ...options }, publish, channel)
+  }
+
+  function request(name: string, params?: unknown, options: RequestOptions = {}): Promise<unknown> {
+    const text = encode(params)
+    return ask(text && isIdentifier(name), options, { type: 'req', name, params: text && JSON.parse(text) })
+  }
+
+  function history(channel: string, options: HistoryOptions = {}): Promise<HistoryPage> {
+    const { before, limit = 50 } = options
+    const isGood = isCount(limit) && limit && isBase(before)
+    return ask(isGood, options, { type: 'hist', channel, ...(before && { before }), limit }, channel)
+  }
+
+  function present(channel: string, data: unknown): Promise<void> {
+    const text = encode(data)
+    const isGood = text && text !== 'null'
+    return ask(isGood, {}, { type: 'pres', channel, data: isGood && JSON.parse(text) }, channel)
+  }
+
+  function ask<T>(isGood: unknown, patience: RequestOptions, frame: QuestionFrame, channel?: string): Promise<T> {
+    return settling(isGood, patience, { type: 'ask', frame }, channel)
+  }
+
+  function sendVolatile(
     channel: string,
     name: string,
     data: unknown,
-    { base, timeoutMs = settings.publish.timeoutMs, priority = 'normal', signal }: PublishOptions = {},
-  ): Promise<Receipt> {
-    return settling<Receipt>(channel, signal, (id) => {
-      const dataText = encode(data)
-      const rank = PRIORITIES.indexOf(priority)
-      const isGood = dataText && isIdentifier(name) && timeoutMs >= 0 && rank >= 0 && isBase(base)
-      const refusal = isGood ? signal?.aborted && 'aborted' : 'invalid'
-      return { type: 'publish', channel, id, name, dataText, base, timeoutMs, priority: rank, refusal }
-    })
+    { key, everyMs = 33 }: VolatileOptions = {},
+  ): void {
+    const text = encode(data)
+    if (!text || !isIdentifier(name) || !isIdentifier(key ?? name) || !(everyMs >= 0))
+      throw new RealtimeError('invalid')
+    const frame = { type: 'vol', channel, name, data: JSON.parse(text), ...(key && { key }) } as const
+    use({ type: 'volatile', frame, everyMs })
   }
 
-  function request(
-    name: string,
-    params?: unknown,
-    { timeoutMs = QUESTION_TIMEOUT_MS, signal }: RequestOptions = {},
-  ): Promise<unknown> {
-    return settling(undefined, signal, (id) => {
-      const text = encode(params)
-      const refusal = text && isIdentifier(name) && timeoutMs >= 0 ? signal?.aborted && 'aborted' : 'invalid'
-      return { type: 'ask', id, timeoutMs, refusal, frame: { type: 'req', id, name, params: text && JSON.parse(text) } }
-    })
-  }
-
-  function history(
-    channel: string,
-    { before, limit = 50, timeoutMs = QUESTION_TIMEOUT_MS, signal }: HistoryOptions = {},
-  ) {
-    return settling<HistoryPage>(channel, signal, (id) => {
-      const refusal =
-        isCount(limit) && limit && timeoutMs >= 0 && isBase(before) ? signal?.aborted && 'aborted' : 'invalid'
-      const frame = { type: 'hist', id, channel, ...(before && { before }), limit } as const
-      return { type: 'ask', id, timeoutMs, refusal, frame }
-    })
-  }
-
-  /** The promise of what the input that is made is about. It ends with the signal, and is heard of where nobody waits for it. */
+  /** The promise of what `input` is about. It ends with the signal, and is heard of where nobody waits for it. */
   function settling<T>(
+    isGood: unknown,
+    { timeoutMs = QUESTION_TIMEOUT_MS, signal }: RequestOptions,
+    input: Unsettled<InputOf<'publish'>> | Unsettled<InputOf<'ask'>>,
     channel: string | undefined,
-    signal: AbortSignal | undefined,
-    make: (id: string) => InputOf<'publish' | 'ask'>,
   ): Promise<T> {
     const id = createId()
     const abort = () => feed({ type: 'abort', id })
@@ -249,9 +270,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     settlement.catch(() => {})
     settlement.isAwaited = false
     signal?.addEventListener('abort', abort)
-    const input = make(id)
-    const take = input.refusal ? feed : use
-    take(input)
+    const refusal = isGood && timeoutMs >= 0 ? signal?.aborted && 'aborted' : 'invalid'
+    const take = refusal ? feed : use
+    take({ ...input, id, timeoutMs, refusal })
     return settlement
   }
 
@@ -270,6 +291,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
         feed,
         publish,
         history,
+        sendVolatile,
+        present,
+        getRoster: session.getRoster,
       })
       handles.set(name, handle)
     }
@@ -277,6 +301,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   }
 
   if (onError) events.on('error', onError)
+  if (onMetric) events.on('metric', onMetric)
 
   return {
     connect: () => dial('connect'),
@@ -298,6 +323,9 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     on: events.on,
   }
 }
+
+/** What the application has asked for, before it is known whether it may. */
+type Unsettled<Asked> = Omit<Asked, 'id' | 'timeoutMs' | 'refusal'>
 
 /** How long a request or a page of history may take, in milliseconds. */
 const QUESTION_TIMEOUT_MS = 10_000

@@ -9,8 +9,7 @@ import type { ErrorCode, RealtimeError } from './errors.ts'
 import type { ErrorDetails, TokenReason } from './options.ts'
 import type { Hint } from './env/environment.ts'
 import type { Decoded, OutgoingFrame } from './protocol/codec.ts'
-import type { HistFrame, Position, ReqFrame, Sender } from './protocol/frames.ts'
-import type { ServerFrame } from './protocol/frames.ts'
+import type { HistFrame, Position, PresFrame, ReqFrame, Sender, ServerFrame, VolFrame } from './protocol/frames.ts'
 import type { ClientSnapshot } from './snapshots.ts'
 
 /** The instant of an input, on the clocks that deadlines run on. The driver keeps it up to date; nobody keeps a copy. */
@@ -42,6 +41,9 @@ export interface Publish {
   readonly refusal: ErrorCode | false | undefined
 }
 
+/** A question as it travels, but for its id. */
+export type QuestionFrame = Omit<ReqFrame, 'id'> | Omit<HistFrame, 'id'> | Omit<PresFrame, 'id'>
+
 export type Input =
   | { readonly type: 'connect' | 'disconnect' | 'retry' | 'logout' | 'wake' }
   | { readonly type: 'close'; readonly drainMs: number }
@@ -51,11 +53,13 @@ export type Input =
   | {
       readonly type: 'ask'
       readonly id: string
-      readonly frame: ReqFrame | HistFrame
+      readonly frame: QuestionFrame
       readonly timeoutMs: number
       readonly refusal: ErrorCode | false | undefined
     }
   | { readonly type: 'subscribe' | 'unsubscribe' | 'refresh'; readonly channel: string }
+  | { readonly type: 'leave'; readonly channel: string }
+  | { readonly type: 'volatile'; readonly frame: VolFrame; readonly everyMs: number }
   | { readonly type: 'delivered'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'hint'; readonly hint: Hint }
   | { readonly type: 'authorized'; readonly attemptId: number; readonly url: string; readonly token: string }
@@ -93,6 +97,16 @@ export interface Message {
   readonly overlap: boolean
 }
 
+/** What is true now, as handlers receive it: not stored, and possibly not the only one that was sent. */
+export interface VolatileMessage {
+  readonly name: string
+  readonly data: unknown
+  /** Of the same sender, name and key only the newest counts. */
+  readonly key: string | undefined
+  /** Who sent it; `undefined` on messages of the server's own. */
+  readonly sender: Sender | undefined
+}
+
 /** A complete new start of a channel: whatever was known of it before no longer counts. */
 export interface Reset {
   /** Why: `history-evicted`, `epoch-changed`, `offset-ahead`, `initial`, `asked`, or another word of the server's. */
@@ -119,6 +133,7 @@ export interface Lane {
 type Happening =
   | { readonly event: 'message'; readonly detail: Message }
   | { readonly event: 'reset'; readonly detail: Reset }
+  | { readonly event: 'volatile'; readonly detail: VolatileMessage }
 
 /** Something on its way to the handlers of a channel. */
 export type Delivery = Happening & {
@@ -158,6 +173,8 @@ export type Effect =
   | Delivery
   | { readonly type: 'emit'; readonly event: 'status' | 'drained'; readonly detail: ClientSnapshot }
   | { readonly type: 'emit'; readonly event: 'error'; readonly detail: ErrorDetails }
+  /** A moment to look at the figures. */
+  | { readonly type: 'emit'; readonly event: 'metric'; readonly detail?: undefined }
   /** What looks different: a channel, or the connection as ''. */
   | { readonly type: 'changed'; readonly channel: string }
   /** What asked for a new start has it, or will not. */

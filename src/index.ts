@@ -4,13 +4,16 @@ export type {
   Channel,
   HistoryOptions,
   MessageHandler,
+  Presence,
   Priority,
   PublishOptions,
   Readable,
   ResetHandler,
+  VolatileHandler,
+  VolatileOptions,
 } from './channel.ts'
 export { type Client, type ClientEvents, createClient, type RequestOptions } from './client.ts'
-export type { HistoryPage, Message, Receipt, Reset } from './effects.ts'
+export type { HistoryPage, Message, Receipt, Reset, VolatileMessage } from './effects.ts'
 export {
   type Cause,
   type ErrorCode,
@@ -29,6 +32,7 @@ export type {
   ErrorDetails,
   HeartbeatOptions,
   InboxOptions,
+  Metric,
   OutboxOptions,
   Overflow,
   PublishDefaults,
@@ -38,4 +42,4 @@ export type {
 export type { ClosePolicy } from './protocol/close-codes.ts'
 export type { Position, Sender } from './protocol/frames.ts'
 export type { Stats } from './session.ts'
-export type { ChannelSnapshot, ChannelStatus, ClientSnapshot, Status } from './snapshots.ts'
+export type { ChannelSnapshot, ChannelStatus, ClientSnapshot, Present, Status } from './snapshots.ts'

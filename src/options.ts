@@ -14,6 +14,13 @@ export interface ErrorDetails {
   readonly channel?: string | undefined
 }
 
+/** A figure that has changed. It never names a channel, a user or an id. */
+export interface Metric {
+  /** As `client.stats()` has it. */
+  readonly name: string
+  readonly value: number
+}
+
 /** How long to wait before trying to connect again. */
 export interface BackoffOptions {
   /** The fixed part of every wait, in milliseconds; a longer wish of the server replaces it, a hint of the page cuts it. @defaultValue 0 */
@@ -180,6 +187,8 @@ export interface ClientOptions {
   closeCodes?: Readonly<Record<number, ClosePolicy>>
   /** Called with every `error` event, from the start; the same as `client.on('error', …)`. */
   onError?: (detail: ErrorDetails) => void
+  /** Called with every `metric` event, from the start: the same as `client.on('metric', …)`. */
+  onMetric?: (metric: Metric) => void
   /**
    * The largest publish, in encoded bytes, and the largest message accepted, in characters. At least 65 536.
    *

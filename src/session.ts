@@ -47,8 +47,10 @@ import {
   type Violation,
 } from './session/core.ts'
 import { abort, acked, canWrite, giveUp, nacked, publish, pump } from './session/publishing.ts'
-import { attached, behind, delivered, event, fillGap, page, reset } from './session/receiving.ts'
-import type { ChannelSnapshot, ClientSnapshot } from './snapshots.ts'
+import { leave, roster } from './session/presence.ts'
+import { attached, behind, delivered, event, fillGap, page, reset, volatile } from './session/receiving.ts'
+import { pumpVolatiles, sendVolatile } from './session/volatiles.ts'
+import type { ChannelSnapshot, ClientSnapshot, Present } from './snapshots.ts'
 
 /** How often a full socket is looked at, in milliseconds: browsers have no event for its draining. */
 const DRAIN_POLL_MS = 50
@@ -75,6 +77,8 @@ export interface Stats {
   readonly resets: number
   /** Frames of types that this version does not know. */
   readonly unknownFrames: number
+  /** How long publishes wait yet for the pace that the server has named, in milliseconds; 0 where they do not. */
+  readonly pacedMs: number
   /** Smoothed round trip of the heartbeat in milliseconds; 0 before the first. */
   readonly latencyMs: number
 }
@@ -86,6 +90,8 @@ export interface Session {
   /** The same reference until something visible has changed. */
   getSnapshot(): ClientSnapshot
   getChannelSnapshot(channel: string, elapsedMs?: number): ChannelSnapshot
+  /** The same reference until it has changed. */
+  getRoster(channel: string): readonly Present[]
   getStats(): Stats
 }
 
@@ -99,7 +105,10 @@ export function createSession(settings: Settings, random: () => number, createId
       if (socketId === undefined || isCurrent(core, socketId)) ON_INPUT[input.type](core, input as never)
       if (input.type === 'delivered') return core.effects
       lookAfter(core)
-      if (sends(core)) pumpQuestions(core)
+      if (sends(core)) {
+        pumpQuestions(core)
+        pumpVolatiles(core)
+      }
       // A publish to a channel that cannot be written yet opens no way for the others.
       if (sends(core) && (input.type !== 'publish' || canWrite(core, input.channel))) pump(core)
       return core.effects
@@ -107,8 +116,10 @@ export function createSession(settings: Settings, random: () => number, createId
     dueInMs: () => dueInMs(core),
     getSnapshot: () => core.view,
     getChannelSnapshot: (channel, elapsedMs) => channelSnapshot(core, channel, elapsedMs),
+    getRoster: (channel) => channelRecord(core, channel).roster,
     getStats: () => ({
       ...core.counters,
+      pacedMs: core.publishes.unsettled.size ? Math.max(0, core.paceAtMs - core.clock.awakeMs) : 0,
       held: [...core.records.values()].reduce((sum, { lane }) => sum + lane.queued, 0),
       outbox: core.publishes.unsettled.size,
       outboxBytes: core.publishes.unsettledBytes,
@@ -141,11 +152,16 @@ const ON_INPUT: Handlers<Input> = {
   },
   abort(core, input) {
     abort(core, input)
-    failQuestions(core, 'aborted', input.id)
+    failQuestions(core, 'aborted', ({ id }) => id === input.id)
   },
   ask,
   subscribe,
   unsubscribe,
+  leave(core, input) {
+    leave(core, input)
+    failQuestions(core, 'aborted', ({ frame }) => frame.type === 'pres' && frame.channel === input.channel)
+  },
+  volatile: sendVolatile,
   refresh: restart,
   delivered,
   hint: hinted,
@@ -185,6 +201,8 @@ const ON_FRAME: Handlers<ServerFrame> = {
   drain: drained,
   res: answered,
   histpage: historyAnswered,
+  vol: volatile,
+  pres: roster,
   error(core, { code, message, retryAfterMs }) {
     complain(core, new RealtimeError(knownErrorCode(code, 'server-error'), { message, retryAfterMs }))
   },
@@ -209,7 +227,8 @@ function sweep(core: Core): void {
   let askedAtMs = core.publishes.unanswered.values().next().value?.sentAtMs ?? Infinity
   for (const record of core.records.values()) {
     attach(core, record)
-    if (record.readUntilMs > core.clock.awakeMs) sweepAt(core, record.readUntilMs)
+    for (const untilMs of [record.readUntilMs, record.writeUntilMs])
+      if (untilMs > core.clock.awakeMs) sweepAt(core, untilMs)
     if (record.gapAtMs <= core.clock.awakeMs) fillGap(core, record)
     else sweepAt(core, record.gapAtMs)
     const staleInMs = freshForMs(core, record)

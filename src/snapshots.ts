@@ -1,7 +1,7 @@
 // What an application sees of a client and of a channel: immutable views, a new one for every visible change.
 
 import type { Cause, RealtimeError } from './errors.ts'
-import type { Position } from './protocol/frames.ts'
+import type { Position, RosterEntry } from './protocol/frames.ts'
 
 /**
  * What an application sees of the connection.
@@ -38,6 +38,12 @@ export interface ChannelSnapshot {
   readonly invalid: number
   /** Why the channel is `denied`, or why it may be read but not written. */
   readonly lastError: RealtimeError | null
+}
+
+/** One who is here. */
+export interface Present extends RosterEntry {
+  /** It is this client. */
+  readonly isSelf: boolean
 }
 
 /** What an application sees of the connection. */

@@ -7,6 +7,8 @@
 // - Where writing is granted the producer's record is claimed, and given up once nothing can be published under it.
 // - Live: every event that continues what was last sent is pushed. Any other, and any while too much is unsent, ends
 //   with `behind`; from then on, and from a `fetch` on, nothing is pushed before a page that says there is no more.
+// - What is volatile goes to whoever is live. Who reads is told who is here; who wants to be seen is
+//   asked about once.
 // - A `fetch` is answered when the connection has room for a page, and so is whoever needs a new start; a newer question
 //   takes the place of an older.
 
@@ -21,20 +23,31 @@ import {
   type FetchFrame,
   type Grant,
   type Position,
+  type PresFrame,
   type PubFrame,
+  type Refused,
   type SubFrame,
   type Top,
+  type VolFrame,
 } from 'steadywire/protocol'
-import type { Channel, RingEvent, Subscriber } from './channels.ts'
+import type { Channel, RingEvent, Subscriber, Volatile } from './channels.ts'
 import type { Context } from './context.ts'
 import { askHook, isRefusal } from './hooks.ts'
+import { type Attendance, NOT_PRESENT } from './presence.ts'
 import { type PublishLine, PublishQueue } from './publishing.ts'
 import type { Start } from './snapshots.ts'
 import type { Judgement, LogExtent, PageAnswer, ProducerClaim, ProducerRecord } from './store/store.ts'
-import { encodePage, encodeReset, PAGE_BYTES, pageTexts } from './wire.ts'
+import type { VolatileInlet, VolatileOutlet, VolatileReader } from './volatile.ts'
+import { encodePage, encodeReset, encodeResponse, PAGE_BYTES, pageTexts } from './wire.ts'
+
+/** What one client may say of itself in a channel before it is answered. */
+const MAX_OPEN_PRESENCES = 64
+const TOO_MANY: Refused = { code: 'too-many', message: 'Too many questions are open.' }
 
 /** What an attachment needs of its connection. */
 export interface Line extends PublishLine {
+  readonly inlet: VolatileInlet
+  readonly outlet: VolatileOutlet
   send(frame: EncodedFrame): void
   /** Whether so much is unsent that nothing should be pushed. */
   isCongested(): boolean
@@ -51,7 +64,7 @@ interface Restart {
   readonly reason: string
 }
 
-export class Attachment implements Subscriber {
+export class Attachment implements Subscriber, VolatileReader {
   readonly channel: string
   readonly #context: Context
   readonly #line: Line
@@ -71,6 +84,11 @@ export class Attachment implements Subscriber {
   /** The page that was asked for, or the new start that has to come. */
   #wanted: FetchFrame | Restart | undefined
   #toldTop: Position | undefined
+  /** Its part in the channel's roster, while reading. */
+  #attendance: Attendance | undefined
+  /** What this client says of itself, the first of which is being looked at. */
+  readonly #presences: PresFrame[] = []
+  #mayBeSeen = false
   #isEnded = false
 
   constructor(channel: string, context: Context, line: Line) {
@@ -87,6 +105,11 @@ export class Attachment implements Subscriber {
     return this.#grants !== undefined && this.#grants.length > 0
   }
 
+  /** Whether everything has been pushed that was stored. */
+  get isLevel(): boolean {
+    return this.#live !== undefined
+  }
+
   sub(frame: SubFrame): void {
     this.#wish = frame
     if (!this.#asking) this.#ask(frame)
@@ -96,6 +119,7 @@ export class Attachment implements Subscriber {
     this.#wish = undefined
     this.#grants = undefined
     this.#leave()
+    this.#attend(false)
     this.#release()
   }
 
@@ -115,6 +139,22 @@ export class Attachment implements Subscriber {
     this.#want(frame)
   }
 
+  vol(frame: VolFrame): void {
+    if (this.#grants?.includes('write')) this.#line.inlet.offer(frame)
+    else this.#context.counters.volatilesLeftOut++
+  }
+
+  pass(volatile: Volatile): void {
+    if (volatile.member !== this.#line.sender.member) this.#line.outlet.offer(volatile, this)
+  }
+
+  /** What is to be told of this client: one after the other, because whoever decides may take their time. */
+  pres(frame: PresFrame): void {
+    const open = this.#presences.push(frame)
+    if (open > MAX_OPEN_PRESENCES) this.#answer(this.#presences.pop() as PresFrame, TOO_MANY)
+    else if (open === 1) this.#nextPresence()
+  }
+
   push(event: RingEvent): void {
     const live = this.#live
     if (!live || (event.epoch === live.epoch && event.offset <= live.offset)) return
@@ -132,8 +172,9 @@ export class Attachment implements Subscriber {
     return { channel: this.channel, epoch, offset }
   }
 
-  /** Reads and sends what is wanted. `done` is called once another one may be served. */
+  /** Sends what is wanted, reading it first. `done` is called once another one may be served. */
   serve(done: () => void): void {
+    this.#attendance?.catchUp()
     const { channel } = this
     const wanted = this.#wanted
     if (wanted?.type === 'fetch') {
@@ -154,11 +195,12 @@ export class Attachment implements Subscriber {
     done()
   }
 
-  /** The connection is gone. */
-  end(): void {
+  /** The connection is gone: because the client has left, or it was lost. */
+  end(hasLeft: boolean): void {
     this.#isEnded = true
     this.#publishes.end()
     this.#leave()
+    this.#attendance?.end(hasLeft)
     this.#giveUpClaim()
   }
 
@@ -166,7 +208,7 @@ export class Attachment implements Subscriber {
     this.#asking = frame
     this.#authorize(frame, (granted) => {
       if (this.#isOutdated(frame)) return
-      if (!Array.isArray(granted)) return this.#deny(frame, 'internal')
+      if (granted === 'failed') return this.#deny(frame, 'internal')
       if (granted.length === 0) return this.#deny(frame, frame.want.length === 0 ? 'invalid' : 'forbidden')
       this.#listen(granted.includes('read'))
       const { channel } = this
@@ -219,8 +261,8 @@ export class Attachment implements Subscriber {
     this.#context.store.detach({ channel: this.channel, producerId, generation })
   }
 
-  #authorize(frame: SubFrame, done: (granted: Grant[] | 'failed') => void): void {
-    const wanted = (['read', 'write'] as const).filter((action) => frame.want.includes(action))
+  #authorize(frame: SubFrame, done: (granted: readonly Grant[] | 'failed') => void): void {
+    const { want: wanted } = frame
     const { environment, hooks, settings } = this.#context
     const { authorize } = hooks
     if (!authorize || wanted.length === 0) return done(wanted)
@@ -263,6 +305,7 @@ export class Attachment implements Subscriber {
     this.#wish = undefined
     this.#grants &&= []
     this.#leave()
+    this.#attend(false)
     this.#line.say({ type: 'denied', channel: this.channel, request, code })
     this.#release()
   }
@@ -281,8 +324,10 @@ export class Attachment implements Subscriber {
     this.#live = undefined
     const { channel } = this
     const top = { epoch: extent.epoch, offset: extent.top }
-    const say = (mode: AttachedFrame['mode']) =>
+    const say = (mode: AttachedFrame['mode']) => {
       this.#line.say({ type: 'attached', channel, request, grants, top, mode, ...(record && { producer: record }) })
+      this.#attend(grants.includes('read'))
+    }
     if (record) this.#writeRequest = request
     // What an earlier wish has claimed may be needed no longer.
     else this.#release()
@@ -363,6 +408,48 @@ export class Attachment implements Subscriber {
     this.#listening = undefined
     this.#live = undefined
     this.#wanted = undefined
+  }
+
+  #nextPresence(): void {
+    const [frame] = this.#presences
+    if (!frame || this.#isEnded) return
+    const { environment, hooks, settings } = this.#context
+    const { authorize } = hooks
+    const say = (refused?: Refused) => {
+      this.#presences.shift()
+      this.#answer(frame, refused ?? (this.#attendance ? this.#attendance.say(frame.data) : NOT_PRESENT))
+      this.#nextPresence()
+    }
+    if (!authorize || this.#mayBeSeen || frame.data === null) return say()
+    askHook<boolean>(
+      environment,
+      settings.hookTimeoutMs,
+      (done) => authorize({ user: this.#line.user, channel: this.channel, action: 'presence' }, done),
+      (answer) => {
+        this.#mayBeSeen = 'answer' in answer && answer.answer === true
+        if (!this.#isEnded) say(this.#mayBeSeen ? undefined : NOT_PRESENT)
+      },
+    )
+  }
+
+  #answer({ id }: PresFrame, refused: Refused | undefined): void {
+    this.#line.send(encodeResponse(id, refused, undefined))
+  }
+
+  /** Sends who is here, from now on, or no more. */
+  #attend(isGranted: boolean): void {
+    if (!isGranted) this.#attendance?.end(true)
+    this.#attendance = isGranted ? (this.#attendance ?? this.#enterRoster()) : undefined
+    this.#attendance?.begin()
+  }
+
+  #enterRoster(): Attendance {
+    return this.#context.presence.attend(this.channel, {
+      sender: this.#line.sender,
+      send: (frame) => this.#line.send(frame),
+      isCongested: () => this.#line.isCongested(),
+      wantsRoom: () => this.#line.wantsPage(this),
+    })
   }
 
   #storeLost(): void {

@@ -14,11 +14,13 @@ import type { Cancel, ServerEnvironment } from './environment.ts'
 import type { Hooks } from './hooks.ts'
 import { Log } from './log.ts'
 import { type BrokerOptions, type Settings, settingsOf } from './options.ts'
-import { Producers } from './producers.ts'
 import type { Peer } from './outgoing.ts'
+import { Presence } from './presence.ts'
+import { Producers } from './producers.ts'
 import { type ConnectionDetails, Session } from './session.ts'
 import { Snapshots } from './snapshots.ts'
 import type { Store } from './store/store.ts'
+import { Volatiles } from './volatile.ts'
 
 /** The broker's end of one socket: the owner of the socket calls these. */
 export interface Connection {
@@ -26,8 +28,12 @@ export interface Connection {
   received(text: string): void
   /** The socket has sent what it was given. May be left out: the broker looks now and then. */
   drained(): void
-  /** The socket is gone; nothing is sent to the peer any more. */
-  ended(): void
+  /**
+   * The socket is gone; nothing is sent to the peer any more.
+   *
+   * @param code - The close code that came. With 1000 and 1001 the client has left, and is not waited for in rosters.
+   */
+  ended(code?: number): void
 }
 
 /** What the server itself publishes. */
@@ -113,7 +119,7 @@ export class Broker {
     const settings = settingsOf(options, isAnonymous)
     const { limits, heartbeatMs } = settings
     const producers = new Producers(() => environment.createId(), limits.connectionsPerUser, heartbeatMs)
-    const counters = { unknownFrames: 0, ignoredFrames: 0, behind: 0 }
+    const counters = { unknownFrames: 0, ignoredFrames: 0, behind: 0, volatilesLeftOut: 0 }
     const channels = new Channels(limits.ringCount)
     this.#effects = new Effects(environment, store, hooks.onStored)
     this.#context = {
@@ -125,6 +131,8 @@ export class Broker {
       log: new Log(environment, store, channels, this.#effects),
       producers,
       snapshots: new Snapshots(environment, store, hooks, settings),
+      volatiles: new Volatiles({ environment, settings, channels, counters }),
+      presence: new Presence({ environment, settings, wakeBy: (atMs) => this.#wakeBy(atMs) }),
       counters,
     }
     this.#settings = settings
@@ -150,7 +158,7 @@ export class Broker {
     return {
       received: (text) => session.received(text),
       drained: () => session.drained(),
-      ended: () => session.gone(),
+      ended: (code) => session.gone(code),
     }
   }
 
@@ -169,6 +177,22 @@ export class Broker {
       const { offset } = outcome.type === 'stored' ? outcome.event : outcome
       done({ id: message.id, epoch, offset })
     })
+  }
+
+  /**
+   * Tells everyone who reads the channel what is true now. It is not stored, and may be lost.
+   *
+   * @param options.key - Of messages with the same name and key only the newest counts.
+   * @returns Why it cannot be told, if it cannot.
+   */
+  sendVolatile(
+    channel: string,
+    name: string,
+    data: unknown,
+    { key }: { key?: string | undefined } = {},
+  ): Fault | undefined {
+    if (!isStorableName(channel)) return badChannel()
+    return this.#context.volatiles.send({ channel, name, data, ...(key !== undefined && { key }) })
   }
 
   /** Reads a channel's log. */
@@ -243,6 +267,7 @@ export class Broker {
       session.sweep(nowMs)
       dueAtMs = Math.min(dueAtMs, session.dueAtMs)
     }
+    this.#context.presence.sweep(nowMs)
     if (nowMs >= this.#housekeepingAtMs) {
       this.#context.channels.sweep(nowMs, this.#settings.idleTimeoutMs)
       this.#context.producers.sweep(nowMs, this.#settings.idleTimeoutMs)
@@ -251,7 +276,7 @@ export class Broker {
       this.#context.store.trim(this.#environment.wallNow())
       this.#housekeepingAtMs = nowMs + HOUSEKEEPING_MS
     }
-    this.#wakeBy(Math.min(dueAtMs, this.#housekeepingAtMs))
+    this.#wakeBy(Math.min(dueAtMs, this.#context.presence.dueAtMs, this.#housekeepingAtMs))
   }
 }
 

@@ -20,8 +20,19 @@ export interface RingEvent {
   readonly frame: EncodedFrame
 }
 
+/** What is true now and is not kept: on its way to everyone, or to wait until it has its turn. */
+export interface Volatile {
+  readonly channel: string
+  /** Who has sent it, and is not told; undefined for the server itself. */
+  readonly member: string | undefined
+  /** Of those with the same text here only the newest counts. */
+  readonly slot: string
+  readonly frame: EncodedFrame
+}
+
 export interface Subscriber {
   push(event: RingEvent): void
+  pass(volatile: Volatile): void
 }
 
 export class Channel {
@@ -79,6 +90,10 @@ export class Channel {
     for (const subscriber of this.#subscribers) subscriber.push(event)
   }
 
+  pass(volatile: Volatile): void {
+    for (const subscriber of this.#subscribers) subscriber.pass(volatile)
+  }
+
   #empty(): void {
     this.#ring = []
     this.#ringBytes = 0
@@ -106,6 +121,11 @@ export class Channels {
   /** Tells those who listen. Without a listener since the channel was last idle for long, nothing is even encoded. */
   stored(name: string, epoch: string, event: StoredEvent): void {
     this.#channels.get(name)?.stored(epoch, event)
+  }
+
+  /** Tells those who listen. */
+  pass(volatile: Volatile): void {
+    this.#channels.get(volatile.channel)?.pass(volatile)
   }
 
   /** Forgets a channel at once that holds nothing: names cost a client nothing, so they must cost the server nothing. */

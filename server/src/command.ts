@@ -65,6 +65,11 @@ const FLAGS = {
     help: 'publishes of one client; faster ones wait (default 1000)',
     range: [1, 1_000_000],
   },
+  'volatile-per-second': {
+    value: 'N',
+    help: 'volatile messages of one client; of faster ones the newest count (default 120)',
+    range: [1, 1_000_000],
+  },
   'connections-per-user': {
     value: 'N',
     help: 'sessions of one user (default 20; no limit while everyone is anonymous)',
@@ -182,6 +187,7 @@ function serverOptions(values: Flags, env: Environment): ServerOptions {
       connections: numberOf(values, 'max-connections'),
       connectionsPerUser: numberOf(values, 'connections-per-user'),
       publishesPerSecond: numberOf(values, 'publishes-per-second'),
+      volatilePerSecond: numberOf(values, 'volatile-per-second'),
       maxMessageBytes: numberOf(values, 'max-message-bytes'),
       maxBufferedBytes: numberOf(values, 'max-buffered-bytes'),
     },

@@ -37,7 +37,8 @@ export function welcomeFrame(
   member: string,
   expiresInMs: number,
 ): WelcomeFrame {
-  const { window, windowBytes, maxMessageBytes, snapshotBytes, pageCount, publishesPerSecond, publishBurst } = limits
+  const { window, windowBytes, maxMessageBytes, snapshotBytes, pageCount } = limits
+  const { publishesPerSecond, publishBurst, volatilePerSecond } = limits
   return {
     type: 'welcome',
     version: PROTOCOL_VERSION,
@@ -53,6 +54,7 @@ export function welcomeFrame(
       pageCount,
       publishesPerSecond,
       publishBurst,
+      volatilePerSecond,
     },
     ...(expiresInMs < Infinity && { tokenExpiresInMs: Math.max(0, expiresInMs) }),
   }

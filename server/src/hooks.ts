@@ -23,8 +23,8 @@ export interface User {
 export interface AuthorizeQuery {
   readonly user: User
   readonly channel: string
-  /** `history`: to read old messages without being attached. */
-  readonly action: Grant | 'history'
+  /** `presence`: to be seen by those who read the channel. `history`: to read old messages without being attached. */
+  readonly action: Grant | 'presence' | 'history'
 }
 
 /** Somebody asks the application something. */

@@ -44,6 +44,12 @@ export function knownOf(frame: ClientFrame): ClientFrame {
       const { type, id, channel, before, limit } = frame
       return { type, id, channel, limit, ...(before && { before: knownPosition(before) }) }
     }
+    case 'vol': {
+      const { type, channel, name, data, key } = frame
+      return { type, channel, name, data, ...(key !== undefined && { key }) }
+    }
+    case 'pres':
+      return { type: frame.type, id: frame.id, channel: frame.channel, data: frame.data }
     case 'auth':
       return { type: frame.type, token: frame.token }
     case 'ping':

@@ -58,7 +58,7 @@ export interface ServerOptions extends BrokerOptions {
    */
   authenticate?: ((query: AuthenticateQuery) => User | null | PromiseLike<User | null>) | undefined
   /**
-   * Answers whether a user may read or write a channel. Only `true` is a yes. A throw counts as no;
+   * Answers whether a user may read or write a channel, or see who is there and be seen. Only `true` is a yes. A throw counts as no;
    * where nothing else was granted, the channel is denied with `internal`. Asked when a client attaches, not again later, and whenever it asks for history.
    *
    * @defaultValue everyone may everything
@@ -172,6 +172,15 @@ export interface Server {
    * @throws an Error with `code` `invalid` or `too-large`: nothing was stored. `unavailable`: it may have been.
    */
   publish(channel: string, name: string, data: unknown, options?: { id?: string | undefined }): Promise<Receipt>
+  /**
+   * Tells everyone who reads the channel now, and keeps nothing: clients that are behind or away never hear of it. A client is
+   * sent at most one batch in 33 ms, with the newest of each name and key.
+   *
+   * @param data - Any JSON value.
+   * @param options.key - What the message is about, 1 to 64 bytes. Absent is one more key.
+   * @throws an Error with `code` `invalid` or `too-large`: nobody was told.
+   */
+  sendVolatile(channel: string, name: string, data: unknown, options?: { key?: string | undefined }): void
   health(): Health
   /**
    * Stops without hurting anybody: `/readyz` says no, new sessions are refused with 4503, and every client is asked to connect
@@ -302,6 +311,10 @@ export function createServer(options: ServerOptions = {}): Server {
         })
       })
     },
+    sendVolatile(channel, name, data, options) {
+      const fault = broker.sendVolatile(channel, name, data, options)
+      if (fault) throw reject(fault.code, fault.message)
+    },
     health,
     async drain({ windowMs = DRAIN_WINDOW_MS } = {}) {
       if (!(windowMs >= 0 && windowMs <= MAX_DRAIN_WINDOW_MS))
@@ -337,7 +350,7 @@ function serveSocket(socket: WebSocket, broker: Broker, details: ConnectionDetai
     connection.ended()
     socket.close(1003, 'text-only')
   })
-  socket.on('close', () => connection.ended())
+  socket.on('close', (code) => connection.ended(code))
 }
 
 async function closeAll(broker: Broker, sockets: WebSocketServer, httpServer: HttpServer | undefined): Promise<void> {

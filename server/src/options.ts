@@ -22,6 +22,11 @@ export interface LimitOptions {
   publishesPerSecond?: number | undefined
   /** Publishes at once after a pause, before that pace begins. @defaultValue 2_000 */
   publishBurst?: number | undefined
+  /**
+   * Volatile messages a second of one connection, and as many at once after a pause. Of what comes faster the newest of each
+   * key waits its turn, and the rest is left out. Clients are told. @defaultValue 120
+   */
+  volatilePerSecond?: number | undefined
   /** Unanswered publishes of one connection; one more closes it with 4400. Clients are told. @defaultValue 64 */
   window?: number | undefined
   /** Bytes of the unanswered publishes of one connection, or one publish; more closes it with 4400. Clients are told. @defaultValue 262_144 */
@@ -78,6 +83,7 @@ export function settingsOf(options: BrokerOptions, isAnonymous: boolean): Settin
       channelsPerConnection: atLeast(1, 'limits.channelsPerConnection', limits.channelsPerConnection, 1_000),
       publishesPerSecond: announced(1, 'limits.publishesPerSecond', limits.publishesPerSecond, 1_000),
       publishBurst: announced(1, 'limits.publishBurst', limits.publishBurst, 2_000),
+      volatilePerSecond: announced(1, 'limits.volatilePerSecond', limits.volatilePerSecond, 120),
       window: announced(1, 'limits.window', limits.window, 64),
       windowBytes: announced(1, 'limits.windowBytes', limits.windowBytes, 262_144),
       pageCount: announced(1, 'limits.pageCount', limits.pageCount, 256),

@@ -33,9 +33,10 @@ import { type Authenticate, Identity } from './identity.ts'
 import { knownOf, readFrame } from './incoming.ts'
 import { Outgoing, type Peer } from './outgoing.ts'
 import { Pace } from './pace.ts'
+import { NOT_PRESENT } from './presence.ts'
 import { Questions } from './questions.ts'
 import { PublishWindow } from './publishing.ts'
-import { encode } from './wire.ts'
+import { encode, encodeResponse } from './wire.ts'
 
 /** What is known of a connection before it has said anything. */
 export interface ConnectionDetails {
@@ -52,6 +53,8 @@ export interface SessionOwner {
 }
 
 const MAX_OPEN_PINGS = 64
+/** What clients close with that do not mean to come back: the page has no use for the connection, or goes away itself. */
+const LEAVING_CODES: readonly number[] = [1000, 1001]
 /** Pages of one connection that are read at a time, and in one tick. */
 const MAX_OPEN_PAGES = 4
 
@@ -131,9 +134,9 @@ export class Session {
     if (this.#pagesWanted.size > 0) this.#schedule()
   }
 
-  /** The socket is gone. */
-  gone(): void {
-    this.#end()
+  /** The socket is gone, with this close code if it was closed in good order. */
+  gone(code?: number): void {
+    this.#end(code !== undefined && LEAVING_CODES.includes(code))
   }
 
   /** Sends what is gathered, closes, and forgets this connection at once. */
@@ -199,6 +202,16 @@ export class Session {
         return this.#questions?.request(frame)
       case 'hist':
         return this.#questions?.history(frame)
+      case 'vol': {
+        const attachment = this.#attachments.get(frame.channel)
+        if (attachment) attachment.vol(frame)
+        else this.#context.counters.volatilesLeftOut++
+        return
+      }
+      case 'pres': {
+        const attachment = this.#attachments.get(frame.channel)
+        return attachment ? attachment.pres(frame) : this.#send(encodeResponse(frame.id, NOT_PRESENT, undefined))
+      }
       case 'auth':
         return this.#identity.renew(frame.token)
       case 'pong':
@@ -258,6 +271,8 @@ export class Session {
       ...(this.#context.hooks.requests ? ['requests'] : []),
       'history',
       'drain',
+      'volatile',
+      'presence',
     ]
     this.#say(welcomeFrame(settings, features, sender.member, this.#identity.expiresInMs))
   }
@@ -288,19 +303,25 @@ export class Session {
   }
 
   #createLine(producer: HelloFrame, sender: Sender): Line {
+    const { settings, volatiles } = this.#context
+    const { publishesPerSecond, publishBurst } = settings.limits
     const userNow = () => this.#identity.user
+    const send = (frame: EncodedFrame) => this.#send(frame)
+    const isCongested = () => this.#outgoing.isCongested
     return {
       get user() {
         return userNow()
       },
       sender,
       producer,
-      window: new PublishWindow(this.#context.settings.limits),
-      pace: new Pace(this.#context.settings.limits),
+      window: new PublishWindow(settings.limits),
+      pace: new Pace(publishesPerSecond, publishBurst),
+      inlet: volatiles.createInlet(sender),
+      outlet: volatiles.createOutlet({ send, isCongested }),
       say: (frame) => this.#say(frame),
-      send: (frame) => this.#send(frame),
+      send,
       close: (code, reason) => this.close(code, reason),
-      isCongested: () => this.#outgoing.isCongested,
+      isCongested,
       wantsPage: (attachment) => {
         this.#pagesWanted.add(attachment)
         this.#schedule()
@@ -384,11 +405,12 @@ export class Session {
     this.#peer.terminate()
   }
 
-  #end(): void {
+  #end(hasLeft = false): void {
     if (this.#isOver) return
     this.#phase = 'ended'
     this.#tick?.()
-    for (const attachment of this.#attachments.values()) attachment.end()
+    for (const attachment of this.#attachments.values()) attachment.end(hasLeft)
+    this.#line?.inlet.end()
     this.#attachments.clear()
     this.#pagesWanted.clear()
     this.#early = []

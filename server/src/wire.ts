@@ -11,10 +11,15 @@ import {
   type PageFrame,
   type Refused,
   type ResetFrame,
+  type Sender,
   type ServerFrame,
+  type ServerVolFrame,
   utf8Bytes,
 } from 'steadywire/protocol'
 import type { StoredEvent } from './store/store.ts'
+
+/** A piece of a frame as text, with its size: counted once, however many frames it goes into. */
+export type EncodedPart = EncodedFrame
 
 /** A page holds as many events as fit into this, and at least one. Small, so that a slow link delivers it whole. */
 export const PAGE_BYTES = 32_768
@@ -64,6 +69,31 @@ export function encodeHistoryPage(
   texts: readonly string[],
 ): EncodedFrame {
   return encoded(`${JSON.stringify({ type: 'histpage', ...page }).slice(0, -1)},"events":[${texts.join(',')}]}`)
+}
+
+export function encodeVolatile(head: Omit<ServerVolFrame, 'type' | 'data'>, dataText: string): EncodedFrame {
+  return encoded(`${JSON.stringify({ type: 'vol', ...head }).slice(0, -1)},"data":${dataText}}`)
+}
+
+export function encodeMember({ user, member }: Sender, dataText: string): EncodedPart {
+  return encoded(`${JSON.stringify({ user, member }).slice(0, -1)},"data":${dataText}}`)
+}
+
+export function encodeEveryone(memberTexts: readonly string[]): EncodedPart {
+  return encoded(`"full":[${memberTexts.join(',')}]`)
+}
+
+export function encodeChange(setTexts: readonly string[], cleared: readonly string[]): EncodedPart {
+  const fields = [
+    ...(setTexts.length > 0 ? [`"set":[${setTexts.join(',')}]`] : []),
+    ...(cleared.length > 0 ? [`"cleared":${JSON.stringify(cleared)}`] : []),
+  ]
+  return encoded(fields.join(','))
+}
+
+export function encodePresence(channel: string, version: number, content: EncodedPart): EncodedFrame {
+  const head = encoded(`${JSON.stringify({ type: 'pres', channel, version }).slice(0, -1)},`)
+  return { text: `${head.text}${content.text}}`, bytes: head.bytes + content.bytes + 1 }
 }
 
 function logEventText({ dataText, ...rest }: StoredEvent): string {

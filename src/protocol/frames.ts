@@ -18,8 +18,8 @@ export interface Sender {
   readonly member: string
 }
 
-/** What one wants of a channel, and what one is granted. `presence`: to know who is here, and to be seen. */
-export type Grant = 'read' | 'write' | 'presence'
+/** What one wants of a channel, and what one is granted. */
+export type Grant = 'read' | 'write'
 
 /** One who is here, and what is told of them. */
 export interface RosterEntry extends Sender {

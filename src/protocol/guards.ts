@@ -47,7 +47,7 @@ export function record<T>(shape: Shape<T>): Guard<T> {
   return (value): value is T => isObject(value) && checks.every((check) => check[1](value[check[0]]))
 }
 
-export const isGrants = (): Guard<readonly Grant[]> => listOf(oneOf('read', 'write', 'presence'))
+export const isGrants = (): Guard<readonly Grant[]> => listOf(oneOf('read', 'write'))
 export const positionShape = (): Shape<Position> => ({ epoch: isText, offset: isCount, tag: optional(isText) })
 
 /** Judges one parsed value: the frame, `unknown` for a type this version does not know, `malformed` for anything else. */

@@ -67,7 +67,7 @@ function optional<T>(schema: z.ZodType<T>): Optional<T> {
 function listOf<T>(schema: z.ZodType<T>): z.ZodType<readonly T[]> {
   return z.array(schema)
 }
-const grants = listOf(z.enum(['read', 'write', 'presence']))
+const grants = listOf(z.enum(['read', 'write']))
 
 const position = z.object({ epoch: text, offset: count, tag: optional(text) })
 const sender = z.object({ user: text, member: text })

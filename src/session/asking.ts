@@ -10,19 +10,22 @@ import { PHASES } from '../connection/phases.ts'
 import type { InputOf } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import type { HistpageFrame, Refused, ResFrame } from '../protocol/frames.ts'
-import { type Core, type Question, send, sweepAt } from './core.ts'
+import { channelRecord, complain, type Core, type Question, reading, send, sweepAt } from './core.ts'
 import { detailOf } from './receiving.ts'
 
 /** How many may be unanswered on one socket. */
 const MAX_OPEN = 64
+/** What the server must be able to do. */
+const FEATURES = { req: 'requests', hist: 'history', pres: 'presence' } as const
 
 export function ask(core: Core, input: InputOf<'ask'>): void {
   const dueAtMs = core.clock.awakeMs + input.timeoutMs
   const question = { ...input, dueAtMs, socketId: 0 }
   core.questions.set(input.id, question)
   const refusal = input.refusal || (PHASES[core.phase].accepts && core.closeDueAtMs === Infinity ? undefined : 'closed')
-  if (refusal) fail(core, question, refusal)
-  else sweepAt(core, dueAtMs)
+  if (refusal) return fail(core, question, refusal)
+  sweepAt(core, dueAtMs)
+  if (input.frame.type === 'pres') channelRecord(core, input.frame.channel).presence = question
 }
 
 /** Sends what may be sent. */
@@ -32,10 +35,15 @@ export function pumpQuestions(core: Core): void {
     const { frame, socketId } = question
     if (openCount++ === MAX_OPEN) return
     if (socketId === core.socketId) continue
-    if (core.features.includes(frame.type === 'req' ? 'requests' : 'history')) {
+    if (!core.features.includes(FEATURES[frame.type])) fail(core, question, 'unsupported')
+    else if (frame.type !== 'pres' || reading(core, frame)) {
       question.socketId = core.socketId
-      send(core, frame)
-    } else fail(core, question, 'unsupported')
+      send(core, { ...frame, id: question.id })
+    } else {
+      // Presence waits for its channel, which may be refused.
+      const { askedAtMs, trouble } = channelRecord(core, frame.channel)
+      if (trouble && askedAtMs === Infinity) fail(core, question, trouble.code)
+    }
   }
 }
 
@@ -53,8 +61,8 @@ export function expireQuestions(core: Core): void {
   }
 }
 
-export function failQuestions(core: Core, code: ErrorCode, id?: string): void {
-  for (const question of core.questions.values()) if (!id || question.id === id) fail(core, question, code)
+export function failQuestions(core: Core, code: ErrorCode, isMeant: (question: Question) => boolean): void {
+  for (const question of core.questions.values()) if (isMeant(question)) fail(core, question, code)
 }
 
 export function answered(core: Core, { id, error, data }: ResFrame): void {
@@ -66,12 +74,18 @@ export function historyAnswered(core: Core, { id, error, events, more, epoch }: 
 }
 
 function answer(core: Core, id: string, error: Refused | undefined, result: unknown): void {
-  if (!core.questions.delete(id)) return
-  core.effects.push({
-    type: 'settle',
-    id,
-    result: error ? new RealtimeError(knownErrorCode(error.code, 'invalid'), { message: error.message }) : result,
-  })
+  const question = core.questions.get(id)
+  if (!question) return
+  core.questions.delete(id)
+  const trouble = error && new RealtimeError(knownErrorCode(error.code, 'invalid'), { message: error.message })
+  const { frame, dueAtMs } = question
+  if (trouble && frame.type === 'pres') {
+    const record = channelRecord(core, frame.channel)
+    if (record.presence?.id === id) record.presence = undefined
+    // Said again on this socket: the promise of the first time has settled long ago.
+    if (dueAtMs === Infinity) complain(core, trouble, frame.channel)
+  }
+  core.effects.push({ type: 'settle', id, result: trouble ?? result })
 }
 
 function fail(core: Core, { id, socketId }: Question, code: ErrorCode): void {

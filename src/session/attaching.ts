@@ -60,7 +60,7 @@ export function unsubscribe(core: Core, input: Named): void {
 /** Asks for what is wanted and was not asked for, and lets go of what is no longer wanted. */
 export function attach(core: Core, record: ChannelRecord): void {
   const reads = isRead(core, record)
-  const writes = record.unsettled > 0
+  const writes = record.unsettled > 0 || record.writeUntilMs > core.clock.awakeMs
   if (!reads && !writes) {
     if (record.phase === 'idle') return
     // What was read of it is no longer kept up, so the next reader starts anew.
@@ -111,6 +111,7 @@ export function attach(core: Core, record: ChannelRecord): void {
 function forget(record: ChannelRecord): void {
   closeLane(record)
   record.reached = record.shown = record.newest = null
+  record.roster = []
   record.overlapOffset = 0
 }
 

@@ -62,9 +62,10 @@ export function trigger(core: Core, what: Trigger, cause: Cause | null = null, c
       // The next session finds out what became of the rest, unless there is none.
       if (!to.accepts) {
         giveUp(core, [...core.publishes.unsettled], 'closed')
-        failQuestions(core, 'closed')
+        failQuestions(core, 'closed', Boolean)
       }
       loseQuestions(core)
+      core.volatiles.clear()
       for (const entry of pick(core.publishes, ({ sequence, incarnationId }) => sequence && !incarnationId))
         loseTrack(core, entry, 'connection-lost')
       detachAll(core)
@@ -162,7 +163,8 @@ function show(core: Core): void {
   if (JSON.stringify(snapshot) === JSON.stringify(before)) return
   core.view = snapshot
   core.effects.push({ type: 'changed', channel: '' })
-  if (isNew) core.effects.push({ type: 'emit', event: 'status', detail: snapshot })
+  if (!isNew) return
+  core.effects.push({ type: 'emit', event: 'status', detail: snapshot }, { type: 'emit', event: 'metric' })
 }
 
 /** What was asked for is there: dial, or tell the server of the new token. */
@@ -192,9 +194,10 @@ export function unauthorized(core: Core, { attemptId, error }: InputOf<'denied'>
 /** Another person may be next: nothing of this one is left. */
 export function logout(core: Core): void {
   giveUp(core, [...core.publishes.unsettled], 'logged-out')
-  failQuestions(core, 'logged-out')
+  failQuestions(core, 'logged-out', Boolean)
   for (const record of core.records.values()) {
-    record.readers = record.readUntilMs = 0
+    record.readers = record.readUntilMs = record.writeUntilMs = 0
+    record.presence = undefined
     attach(core, record)
   }
   core.producerId = core.createId()
@@ -229,6 +232,7 @@ export function welcomed(core: Core, frame: WelcomeFrame): Violation {
   if (sends(core)) return
   core.serverLimits = frame.limits
   core.features = frame.features
+  core.member = frame.member
   // Set by every welcome, so this is not the first.
   if (core.heartbeatMs) core.counters.reconnects++
   core.heartbeatMs = core.settings.heartbeat.intervalMs
@@ -309,6 +313,7 @@ export function ponged(core: Core, frame: PongFrame): void {
   const roundTripMs = core.clock.awakeMs - core.pingedAtMs
   core.roundTripMs += (roundTripMs - core.roundTripMs) / (core.roundTripMs ? 8 : 1)
   trigger(core, 'heard')
+  core.effects.push({ type: 'emit', event: 'metric' })
 }
 
 /** Makes sure that the socket lives, sooner than the heartbeat would. */

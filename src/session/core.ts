@@ -14,7 +14,7 @@ import type { Cause, ErrorCode, RealtimeError } from '../errors.ts'
 import type { Settings, TokenReason } from '../options.ts'
 import type { OutgoingFrame } from '../protocol/codec.ts'
 import type { Grant, Limits, Position } from '../protocol/frames.ts'
-import type { ChannelSnapshot, ChannelStatus, ClientSnapshot } from '../snapshots.ts'
+import type { ChannelSnapshot, ChannelStatus, ClientSnapshot, Present } from '../snapshots.ts'
 
 /** What is wrong with a frame: `protocol` where it says what it must not. */
 export type Violation = ErrorCode | void
@@ -87,6 +87,12 @@ export interface ChannelRecord extends Attachment {
   unsettled: number
   /** Without readers it stays wanted until then; awake time. */
   readUntilMs: number
+  /** What is volatile keeps it wanted for writing until then; awake time. */
+  writeUntilMs: number
+  /** What is told of this client here. */
+  presence: Question | undefined
+  roster: readonly Present[]
+  rosterVersion: number
   trouble: RealtimeError | null
   view: ChannelSnapshot | undefined
 }
@@ -100,6 +106,13 @@ export interface Question extends InputOf<'ask'> {
 
 /** Trouble that is forgiven a few times: a code, or a close code's policy where that decides. */
 export type Strike = ErrorCode | 'reauthorize'
+
+/** What was sent of late under one key, and what waits for its turn. */
+export interface Volatile extends InputOf<'volatile'> {
+  /** Awake time. */
+  readonly dueAtMs: number
+  readonly isSent: boolean
+}
 
 /** Counters since the client was made. */
 export interface Counters {
@@ -117,6 +130,7 @@ export interface Core extends Connection {
   readonly createId: () => string
   readonly publishes: Outbox
   readonly questions: Map<string, Question>
+  readonly volatiles: Map<string, Volatile>
   readonly records: Map<string, ChannelRecord>
   readonly counters: Counters
   effects: Effect[]
@@ -146,6 +160,8 @@ export interface Core extends Connection {
   tokenUntilMs: number
   /** Numbers `sub` and `fetch`; never reused, so a late answer cannot be mistaken. */
   lastRequest: number
+  /** When the server's pace allows the next publish; awake time. */
+  paceAtMs: number
   /** The deadline of the present phase: elapsed time in `waiting`, awake time in all others. */
   timerAtMs: number
   /** No channel has a deadline before this; awake time. The exact one is looked for when it comes. */
@@ -172,6 +188,8 @@ export interface Core extends Connection {
   heartbeatMs: number
   /** What the server bounds. Empty until `welcome`, before which nothing looks. */
   serverLimits: Limits
+  /** This client as others see it. */
+  member: string
   /** What the server can do besides. */
   features: readonly string[]
   /** How much had left at the last look, and when some of it last did, or nothing waited; awake time. */
@@ -191,6 +209,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     createId,
     publishes: createOutbox(),
     questions: new Map(),
+    volatiles: new Map(),
     records: new Map(),
     counters: { reconnects: 0, duplicates: 0, gaps: 0, resets: 0, unknownFrames: 0 },
     effects: [],
@@ -217,6 +236,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     tokenReason: 'first',
     tokenUntilMs: Infinity,
     lastRequest: 0,
+    paceAtMs: -Infinity,
     timerAtMs: Infinity,
     sweepAtMs: Infinity,
     leavesAtMs: Infinity,
@@ -232,6 +252,7 @@ export function createCore(settings: Settings, random: () => number, createId: (
     answerMs: 0,
     heartbeatMs: 0,
     serverLimits: {} as Limits,
+    member: '',
     features: [],
     drainedBytes: 0,
     sentBeforePingBytes: 0,
@@ -263,6 +284,10 @@ export function channelRecord(core: Core, name: string): ChannelRecord {
       readers: 0,
       unsettled: 0,
       readUntilMs: 0,
+      writeUntilMs: 0,
+      presence: undefined,
+      roster: [],
+      rosterVersion: 0,
       trouble: null,
       view: undefined,
     }
@@ -350,6 +375,12 @@ export function heardTop(core: Core, record: ChannelRecord, top: Position | null
 /** Whether the channel is wanted for reading. */
 export function isRead(core: Core, { readers, readUntilMs }: ChannelRecord): boolean {
   return PHASES[core.phase].accepts && (readers > 0 || readUntilMs > core.clock.awakeMs)
+}
+
+/** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
+export function reading(core: Core, frame: { readonly channel: string }): ChannelRecord | undefined {
+  const record = core.records.get(frame.channel)
+  return record?.granted.includes('read') && record.askedAtMs === Infinity ? record : undefined
 }
 
 /** A channel has something to look after at that moment; awake time. */

@@ -13,10 +13,10 @@ import type { InputOf, Publish, Receipt } from '../effects.ts'
 import { type ErrorCode, knownErrorCode, RealtimeError } from '../errors.ts'
 import { encodeFrame, type OutgoingFrame } from '../protocol/codec.ts'
 import type { AckFrame, AttachedFrame, NackFrame } from '../protocol/frames.ts'
-import { type ChannelRecord, channelRecord, type Core, send, touch, type Violation } from './core.ts'
+import { type ChannelRecord, channelRecord, type Core, send, sweepAt, touch, type Violation } from './core.ts'
 
 /** No more than this is left waiting in the socket: what is still here can be given up, and a ping is not stuck behind it. */
-const MAX_UNDRAINED_BYTES = 32_768
+export const MAX_UNDRAINED_BYTES = 32_768
 
 /** Takes a publish in, or settles it at once. */
 export function publish(core: Core, request: Publish): void {
@@ -45,9 +45,12 @@ function pubFrame({ channel, id, name, dataText, base }: Publish, sequence: numb
 /** Sends what may be sent, in the order of calls, within the server's window and a nearly empty socket. */
 export function pump(core: Core): void {
   let undrainedBytes = core.clock.waitingBytes
+  const { publishesPerSecond, publishBurst } = core.serverLimits
+  const everyMs = 1_000 / (publishesPerSecond || Infinity)
   for (const entry of core.publishes.unsettled) {
     if (entry.socketId === core.socketId || !canWrite(core, entry.channel)) continue
     if (entry.bytes > core.serverLimits.messageBytes) giveUp(core, [entry], 'frame-too-large')
+    else if (core.paceAtMs > core.clock.awakeMs) return sweepAt(core, core.paceAtMs)
     else if (
       undrainedBytes < MAX_UNDRAINED_BYTES &&
       take(core.publishes, entry, core.serverLimits, core.clock.awakeMs)
@@ -56,6 +59,8 @@ export function pump(core: Core): void {
       entry.incarnationId ??= channelRecord(core, entry.channel).incarnationId
       send(core, pubFrame(entry, entry.sequence))
       undrainedBytes += entry.bytes
+      // So many at once after a pause, then one after the other.
+      core.paceAtMs = Math.max(core.paceAtMs, core.clock.awakeMs - (publishBurst - 1) * everyMs) + everyMs
     } else return
   }
 }

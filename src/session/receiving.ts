@@ -19,6 +19,7 @@ import type {
   PongFrame,
   Position,
   ResetFrame,
+  ServerVolFrame,
 } from '../protocol/frames.ts'
 import { distanceTo, hasReached } from '../delivery/position.ts'
 import { answering, deny, refreshed } from './attaching.ts'
@@ -29,12 +30,14 @@ import {
   dropEarly,
   heardTop,
   isRestless,
+  reading,
   type Core,
   send,
   sweepAt,
   touch,
   type Violation,
 } from './core.ts'
+import { beSeen } from './presence.ts'
 import { reconcile } from './publishing.ts'
 
 /** The answer to a `sub`. With mode `reset` the frame that says where to go on from follows. */
@@ -49,6 +52,7 @@ export function attached(core: Core, frame: AttachedFrame): Violation {
   if (record.granted.length < record.wanted.length) deny(core, record, 'forbidden')
   else if (!reads) touch(core, record, 'live')
   if (!reads) return
+  beSeen(core, record)
   readTop(core, record, frame.top)
   if (frame.mode === 'reset') return
   if (!record.reached) {
@@ -116,6 +120,14 @@ export function event(core: Core, frame: EventFrame): void {
   }
 }
 
+/** What need not be kept: it goes the way of messages, and where too much waits on that, it does not. */
+export function volatile(core: Core, frame: ServerVolFrame): void {
+  const record = reading(core, frame)
+  if (!record || record.lane.queued > core.settings.inbox.maxHeldBytes) return
+  const { name, data, key, sender } = frame
+  core.effects.push(queued(core, record, 'volatile', { name, data, key, sender }))
+}
+
 /** The answer to a fetch: what was missed, and whether there is more of it. */
 export function page(core: Core, frame: PageFrame): Violation {
   const record = reading(core, frame)
@@ -167,7 +179,8 @@ export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): voi
   for (const delivery of deliveries) {
     const { lane, length, channel, event } = delivery
     lane.queued -= length
-    newest.set(lane, delivery)
+    // What is volatile has no place in the sequence, but it has made room.
+    if (event !== 'volatile' || !newest.has(lane)) newest.set(lane, delivery)
     const record = core.records.get(channel)
     // The newest start, and none that was asked for since is still to come.
     if (event === 'reset' && record?.lane === lane && !record.isRefreshing) refreshed(core, record)
@@ -175,10 +188,12 @@ export function delivered(core: Core, { deliveries }: InputOf<'delivered'>): voi
   for (const [lane, { channel, event, detail }] of newest) {
     const record = core.records.get(channel)
     if (record?.lane !== lane) continue
-    record.shownIn = lane
-    record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
-    touch(core, record)
-    confirmTop(core, record)
+    if (event !== 'volatile') {
+      record.shownIn = lane
+      record.shown = event === 'reset' ? detail.position : { epoch: detail.epoch, offset: detail.offset }
+      touch(core, record)
+      confirmTop(core, record)
+    }
     if (record.phase === 'catching-up') goOn(core, record, record.phase)
   }
 }
@@ -194,12 +209,6 @@ export function fillGap(core: Core, record: ChannelRecord): void {
 function waitForGap(core: Core, record: ChannelRecord): void {
   record.gapAtMs = Math.min(record.gapAtMs, core.clock.awakeMs + core.settings.inbox.gapTimeoutMs)
   sweepAt(core, record.gapAtMs)
-}
-
-/** The channel's record, if it may be read here: frames that cross a `sub` belong to the attachment before. */
-function reading(core: Core, frame: { readonly channel: string }): ChannelRecord | undefined {
-  const record = core.records.get(frame.channel)
-  return record?.granted.includes('read') && record.askedAtMs === Infinity ? record : undefined
 }
 
 function goOn(core: Core, record: ChannelRecord, phase: 'live' | 'catching-up'): void {

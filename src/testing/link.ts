@@ -23,7 +23,8 @@ export interface ServerPeer {
 /** What the broker answers for a socket it has accepted. */
 export interface ServerSocket {
   received(text: string): void
-  ended(): void
+  /** With the close code, if the client has closed it. */
+  ended(code?: number): void
   /** What was sent has left. */
   drained?(): void
 }
@@ -119,7 +120,7 @@ export class Link {
         this.up.send(
           CLOSE_BYTES,
           () => {
-            this.#endServer()
+            this.#endServer(code)
             this.down.send(CLOSE_BYTES, () => this.#endClient(code, reason))
           },
           ahead,
@@ -226,11 +227,11 @@ export class Link {
     this.#forget()
   }
 
-  #endServer(): void {
+  #endServer(code?: number): void {
     const server = this.#server
     if (server) this.#network.watch?.leftByServer(this)
     this.#server = undefined
-    server?.ended()
+    server?.ended(code)
     this.#forget()
   }
 

@@ -38,6 +38,8 @@ export interface WorldServerOptions {
 export interface WorldServer {
   /** Stores a message and sends it to the channel's subscribers, as the server's own. */
   publish(channel: string, name: string, data: unknown): void
+  /** Tells everyone who reads the channel now, as the server's own; the newest of each name and key counts. */
+  sendVolatile(channel: string, name: string, data: unknown, options?: { key?: string }): void
   /** Stops in good order: every connection ends, new ones are refused. */
   stop(): void
   /** The process is gone in the middle of what it did. Connections end, or go silent with the machine. */
@@ -211,7 +213,7 @@ export function createServer(
       return {
         received: (text) => take(() => connection?.received(text)),
         drained: () => take(() => connection?.drained()),
-        ended: () => take(() => connection?.ended()),
+        ended: (code) => take(() => connection?.ended(code)),
       }
     }
   }
@@ -263,6 +265,12 @@ export function createServer(
       const life = running
       life?.thread.enter(() => {
         if (life.isAlive()) life.broker.publish({ channel, name, data }, () => {})
+      })
+    },
+    sendVolatile(channel, name, data, options) {
+      const life = running
+      life?.thread.enter(() => {
+        if (life.isAlive()) life.broker.sendVolatile(channel, name, data, options)
       })
     },
     stop() {

@@ -109,6 +109,7 @@ test('does as its flags say', async () => {
     'history-limit': 5,
     'history-ttl-ms': 60_000,
     'publishes-per-second': 7,
+    'volatile-per-second': 8,
     'connections-per-user': 3,
     'max-connections': 4,
     'max-message-bytes': 70_000,
@@ -120,7 +121,7 @@ test('does as its flags say', async () => {
   expect(run.url()).toMatch(/\/live$/)
   expect(await welcomeOf(run.url())).toMatchObject({
     heartbeat: { intervalMs: 1_000 },
-    limits: { messageBytes: 70_000, publishesPerSecond: 7 },
+    limits: { messageBytes: 70_000, publishesPerSecond: 7, volatilePerSecond: 8 },
   })
 })
 
@@ -277,6 +278,7 @@ test('explains every flag, and names its version', async () => {
     'history-limit',
     'history-ttl-ms',
     'publishes-per-second',
+    'volatile-per-second',
   ]
   flags.push('connections-per-user', 'max-connections', 'max-message-bytes', 'max-buffered-bytes', 'idle-timeout-ms')
   for (const flag of [...flags, 'admin-token-env', 'help', 'version']) expect(help.out.join()).toContain(`--${flag}`)

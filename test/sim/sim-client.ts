@@ -192,7 +192,7 @@ export class SimClient implements Watched {
       if (delivery.detail.overlap) counts.add('overlap')
       const own = this.publishes.get(delivery.detail.id)
       if (own && !own.result) counts.add('own message before its answer')
-    } else {
+    } else if (delivery.event === 'reset') {
       for (const checker of checkers) checker.reset?.(this, channel, delivery.detail)
       this.handed.set(channel, delivery.detail.position)
       counts.add(`reset: ${delivery.detail.reason}`)

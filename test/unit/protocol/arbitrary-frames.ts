@@ -28,7 +28,7 @@ const amount = fc.oneof(fc.nat(), fc.double({ min: 0, noNaN: true, noDefaultInfi
 const text = fc.string({ unit: 'grapheme', maxLength: 8 })
 const flag = fc.boolean()
 const data = fc.jsonValue({ maxDepth: 3 })
-const grants = fc.subarray(['read', 'write', 'presence'] as const)
+const grants = fc.subarray(['read', 'write'] as const)
 
 const position = recordOf<Position>({ epoch: text, offset: count, tag: text }, ['tag'])
 const eventFields: Fields<LogEvent> = {

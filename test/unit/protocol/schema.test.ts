@@ -35,7 +35,7 @@ const DIRECTIONS: readonly Direction[] = [
     frames: serverFrames,
     read: createServerFrameReader(),
     schema: schemas.serverFrameSchema,
-    schemaOf: (type) => BY_NAME[`${type}Schema`],
+    schemaOf: (type) => BY_NAME[{ vol: 'serverVolSchema', pres: 'serverPresSchema' }[type] ?? `${type}Schema`],
   },
 ]
 

@@ -85,7 +85,7 @@ describe('what is in hand', () => {
 test('an event is told once to each who listens, encoded once', () => {
   const channels = new Channels(RING_COUNT)
   const told: RingEvent[][] = [[], [], []]
-  const [a, b, c] = told.map((list) => ({ push: (event: RingEvent) => void list.push(event) }))
+  const [a, b, c] = told.map((list) => ({ push: (event: RingEvent) => void list.push(event), pass() {} }))
   const channel = channels.open('a')
   for (const subscriber of [a, b, c, a]) if (subscriber) channel.join(subscriber)
   if (c) channel.leave(c, 0)

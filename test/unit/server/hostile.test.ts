@@ -48,7 +48,7 @@ const NOT_MESSAGES: readonly Row[] = [
 ]
 
 const UNKNOWN: readonly Row[] = [
-  ['a frame of a later version', { type: 'vol', channel: 'a', name: 'n', data: 1 }, IGNORED],
+  ['a frame of a later version', { type: 'later', channel: 'a', name: 'n', data: 1 }, IGNORED],
   ['a type named constructor', { type: 'constructor' }, IGNORED],
   ['a type named __proto__', { type: '__proto__' }, IGNORED],
   ['a type named hasOwnProperty', { type: 'hasOwnProperty' }, IGNORED],

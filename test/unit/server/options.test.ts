@@ -16,6 +16,7 @@ test('nothing said is the defaults', () => {
       channelsPerConnection: 1_000,
       publishesPerSecond: 1_000,
       publishBurst: 2_000,
+      volatilePerSecond: 120,
       window: 64,
       windowBytes: 262_144,
       pageCount: 256,

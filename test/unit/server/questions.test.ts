@@ -31,8 +31,8 @@ test('welcome says whether requests are answered', () => {
     client.hello('p')
     return client.take()[0]
   })
-  expect(answering).toMatchObject({ features: ['requests', 'history', 'drain'] })
-  expect(silent).toMatchObject({ features: ['history', 'drain'] })
+  expect(answering).toMatchObject({ features: ['requests', 'history', 'drain', 'volatile', 'presence'] })
+  expect(silent).toMatchObject({ features: ['history', 'drain', 'volatile', 'presence'] })
 })
 
 describe('a request', () => {

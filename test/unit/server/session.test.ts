@@ -12,7 +12,7 @@ describe('hello', () => {
         type: 'welcome',
         version: 1,
         level: 2,
-        features: ['history', 'drain'],
+        features: ['history', 'drain', 'volatile', 'presence'],
         member: 'id-1',
         heartbeat: { intervalMs: 25_000 },
         limits: {
@@ -23,6 +23,7 @@ describe('hello', () => {
           pageCount: 256,
           publishesPerSecond: 1_000,
           publishBurst: 2_000,
+          volatilePerSecond: 120,
         },
       },
     ])
@@ -31,14 +32,14 @@ describe('hello', () => {
   test('announces the configured limits', () => {
     const options = {
       heartbeatMs: 500,
-      limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+      limits: { maxMessageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, volatilePerSecond: 9, window: 1 },
     }
     const client = new Stage({ options }).open()
     client.hello('p')
     expect(client.take()).toMatchObject([
       {
         heartbeat: { intervalMs: 500 },
-        limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, window: 1 },
+        limits: { messageBytes: 70_000, publishesPerSecond: 5, publishBurst: 7, volatilePerSecond: 9, window: 1 },
       },
     ])
   })
@@ -318,7 +319,7 @@ test('what is said in one tick leaves in one message', () => {
 test('frames of unknown types are counted and ignored', () => {
   const stage = new Stage()
   const client = stage.connect()
-  client.write('[{"type":"constructor"},{"type":"vol","channel":"a"},{"type":"ping","n":1}]')
+  client.write('[{"type":"constructor"},{"type":"later","channel":"a"},{"type":"ping","n":1}]')
   expect(client.takeTypes()).toEqual(['pong'])
   expect(stage.broker.figures().unknownFrames).toBe(2)
 })

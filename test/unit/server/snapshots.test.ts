@@ -38,7 +38,9 @@ const withoutSnapshot = [{ mode: 'reset' }, { type: 'reset', reason: 'epoch-chan
 test('a server with snapshots says so', () => {
   const client = answering(0, () => null).stage.open()
   client.hello('p')
-  expect(client.take()).toMatchObject([{ type: 'welcome', features: ['snapshots', 'history', 'drain'] }])
+  expect(client.take()).toMatchObject([
+    { type: 'welcome', features: ['snapshots', 'history', 'drain', 'volatile', 'presence'] },
+  ])
 })
 
 describe('a subscription without a position', () => {

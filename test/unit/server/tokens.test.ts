@@ -50,7 +50,7 @@ const auth = (token: Token) => ({ type: 'auth', token: JSON.stringify(token) }) 
 test('welcome says that tokens are read, and how long this one lives', () => {
   const { client } = entered({ userId: 'alice', livesMs: 90_000 })
   expect(client.take()).toMatchObject([
-    { type: 'welcome', features: ['tokens', 'history', 'drain'], tokenExpiresInMs: 90_000 },
+    { type: 'welcome', features: ['tokens', 'history', 'drain', 'volatile', 'presence'], tokenExpiresInMs: 90_000 },
   ])
 })
 
