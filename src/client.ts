@@ -15,7 +15,7 @@ import {
   type VolatileOptions,
 } from './channel.ts'
 import { createDriver } from './driver.ts'
-import type { HistoryPage, Input, InputOf, QuestionFrame, Receipt } from './effects.ts'
+import type { HistoryPage, Input, PublishContent, QuestionFrame, Receipt } from './effects.ts'
 import { createEmitter } from './emitter.ts'
 import { createBrowserEnvironment } from './env/browser.ts'
 import type { Environment } from './env/environment.ts'
@@ -252,7 +252,7 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
   function settling<T>(
     isGood: unknown,
     { timeoutMs = QUESTION_TIMEOUT_MS, signal }: RequestOptions,
-    input: Unsettled<InputOf<'publish'>> | Unsettled<InputOf<'ask'>>,
+    input: ({ readonly type: 'publish' } & PublishContent) | { readonly type: 'ask'; readonly frame: QuestionFrame },
     channel: string | undefined,
   ): Promise<T> {
     const id = createId()
@@ -323,9 +323,6 @@ export function createClient(options: ClientOptions & ClientInternals): Client {
     on: events.on,
   }
 }
-
-/** What the application has asked for, before it is known whether it may. */
-type Unsettled<Asked> = Omit<Asked, 'id' | 'timeoutMs' | 'refusal'>
 
 /** How long a request or a page of history may take, in milliseconds. */
 const QUESTION_TIMEOUT_MS = 10_000

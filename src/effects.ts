@@ -26,20 +26,27 @@ export interface Now {
   readonly waitingBytes: number
 }
 
-/** A publish as the application handed it over, its data encoded. */
-export interface Publish {
-  readonly channel: string
+/** What the application waits for the end of. */
+interface Awaited {
   readonly id: string
+  readonly timeoutMs: number
+  /** Why it cannot be sent, where that is known already. */
+  readonly refusal: ErrorCode | false | undefined
+}
+
+/** What is to be published, its data encoded. */
+export interface PublishContent {
+  readonly channel: string
   readonly name: string
   readonly dataText: string
   /** Refused if the channel has moved past it. */
   readonly base: Position | undefined
-  readonly timeoutMs: number
   /** Where the outbox drops by priority, the lower goes first. */
   readonly priority: number
-  /** Why it cannot be sent, where that is known already. */
-  readonly refusal: ErrorCode | false | undefined
 }
+
+/** A publish as the application handed it over. */
+export interface Publish extends PublishContent, Awaited {}
 
 /** A question as it travels, but for its id. */
 export type QuestionFrame = Omit<ReqFrame, 'id'> | Omit<HistFrame, 'id'> | Omit<PresFrame, 'id'>
@@ -50,13 +57,7 @@ export type Input =
   | ({ readonly type: 'publish' } & Publish)
   | { readonly type: 'abort'; readonly id: string }
   /** A question that has one answer. */
-  | {
-      readonly type: 'ask'
-      readonly id: string
-      readonly frame: QuestionFrame
-      readonly timeoutMs: number
-      readonly refusal: ErrorCode | false | undefined
-    }
+  | ({ readonly type: 'ask'; readonly frame: QuestionFrame } & Awaited)
   | { readonly type: 'subscribe' | 'unsubscribe' | 'refresh'; readonly channel: string }
   | { readonly type: 'leave'; readonly channel: string }
   | { readonly type: 'volatile'; readonly frame: VolFrame; readonly everyMs: number }
